@@ -1,0 +1,164 @@
+"""Graph to program: one pure function that walks the nodes, jitted once per phase."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netc.errors import NetcError
+from netc.fillers import fill, host_draw
+from netc.graph.build import build
+from netc.graph.infer import infer
+from netc.graph.ir import Graph, Node
+from netc.lazy import jax, jnp
+from netc.load import Loaded
+from netc.lowering.plan import Plan
+from netc.phase import filter_net
+from netc.schema import NetParameter, NetState
+
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A net in one phase as pure functions over dictionaries of arrays.
+
+    Learnable blobs and carried state are keyed "layer/index", values by their name in the graph.
+    """
+
+    graph: Graph
+    plan: Plan
+
+    def init(self, seed: int) -> tuple[Arrays, Arrays]:
+        """Learnable blobs and state from their fillers, NumPy float32; each from (seed, its key)."""
+        blobs: Arrays = {}
+        state: Arrays = {}
+        for p in self.graph.params:
+            value = fill(p.spec.filler, p.spec.shape, host_draw(seed, p.key))
+            (state if p.carried else blobs)[p.key] = np.ascontiguousarray(value, np.float32)
+        return blobs, state
+
+    def apply(
+        self,
+        blobs: Mapping[str, Any],
+        state: Mapping[str, Any],
+        rng: Any,
+        inputs: Mapping[str, Any],
+        keep: Collection[str] | None = None,
+        probes: Mapping[str, Any] | None = None,
+    ) -> tuple[Arrays, Arrays]:
+        """Run the net: (values, new state).
+
+        inputs: the values named in `graph.inputs`. rng: the key of this pass.
+        keep: the values to return; by default the outputs and those with a loss weight.
+        probes: arrays added to the values they are named after; their gradients are the values'.
+        """
+        wanted = set(self.graph.outputs) | set(self.graph.weights) if keep is None else set(keep)
+        walk = _Walk(self, blobs, dict(state), rng, probes or {}, wanted)
+        for name, value in inputs.items():
+            walk.put(name, value, last=False)
+        for node in self.graph.nodes:
+            walk.run(node)
+        return walk.kept, walk.state
+
+    def loss(self, values: Mapping[str, Any]) -> Any:
+        """The objective: the sum over values of their sum times their loss weight."""
+        total = jnp.zeros((), jnp.float32)
+        for name, weight in self.graph.weights.items():
+            total = total + weight * values[name].sum().astype(jnp.float32)
+        return total
+
+
+class _Walk:
+    """The values of one pass. `env` holds (array, whether its channels are last)."""
+
+    def __init__(
+        self,
+        program: Program,
+        blobs: Mapping[str, Any],
+        state: Arrays,
+        rng: Any,
+        probes: Mapping[str, Any],
+        wanted: Collection[str],
+    ) -> None:
+        self.graph, self.rng, self.probes, self.wanted = program.graph, rng, probes, wanted
+        self.blobs, self.state = blobs, state
+        self.reorder = program.plan.platform == "cpu"  # XLA assigns layouts itself elsewhere
+        self.env: dict[str, tuple[Any, bool]] = {}
+        self.kept: Arrays = {}
+        self.reads = {b: i for i, n in enumerate(program.graph.nodes) for b in n.bottoms}
+        self.step = -1
+
+    def put(self, name: str, value: Any, last: bool) -> None:
+        if name in self.probes:
+            value = _order(value, last, False) + self.probes[name]
+            last = False
+        if name in self.wanted:
+            self.kept[name] = _order(value, last, False)
+        if self.reads.get(name, -1) > self.step:
+            self.env[name] = value, last
+
+    def run(self, node: Node) -> None:
+        self.step += 1
+        layer = node.set_up
+        if layer.external is not None:
+            return
+        read = [self.env[b] for b in node.bottoms]
+        last = self.reorder and layer.channels_last is not None and _all_images(read)
+        last = last and (layer.prefers_last or any(is_last for _, is_last in read))
+        bottoms = [
+            jax.lax.stop_gradient(x) if node.cut(i) else x
+            for i, x in enumerate(_order(x, is_last, last) for x, is_last in read)
+        ]
+        apply = layer.channels_last if last and layer.channels_last else layer.apply
+        rng = None
+        if layer.random:
+            rng = jax.random.fold_in(self.rng, zlib.crc32(node.key.encode()))
+        with jax.named_scope(node.key.replace("/", ".")):
+            tops, state = apply(
+                tuple(self.blob(node, i) for i in range(len(node.blobs))),
+                tuple(self.state[k] for k in node.state),
+                rng,
+                *bottoms,
+            )
+        self.state.update(zip(node.state, state, strict=True))
+        for name, value in zip(node.tops, tops, strict=True):
+            self.put(name, value, last and value.ndim == 4)
+        for name in node.bottoms:
+            if self.reads[name] == self.step:
+                self.env.pop(name, None)
+
+    def blob(self, node: Node, index: int) -> Any:
+        """A learnable blob in the shape this layer wants: PERMISSIVE sharing reshapes."""
+        value, shape = self.blobs[node.blobs[index]], node.set_up.blobs[index].shape
+        return value if value.shape == shape else value.reshape(shape)
+
+
+def _all_images(read: list[tuple[Any, bool]]) -> bool:
+    return all(x.ndim == 4 for x, _ in read)
+
+
+def _order(x: Any, is_last: bool, last: bool) -> Any:
+    """A 4-D array with its channels where they are wanted."""
+    if is_last == last:
+        return x
+    return x.transpose(0, 2, 3, 1) if last else x.transpose(0, 3, 1, 2)
+
+
+def compile_net(
+    net: Loaded[NetParameter],
+    state: NetState,
+    plan: Plan,
+    seed: int = 0,
+    missing: list[NetcError] | None = None,
+) -> Program:
+    """Every pass from a loaded net to a program for one state.
+
+    missing: takes errors of data sources that are not there, instead of raising them.
+    """
+    message, source, _ = filter_net(net, state)
+    return Program(infer(build(message, source), plan, seed, missing), plan)

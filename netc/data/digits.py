@@ -1,0 +1,72 @@
+"""1,797 handwritten digits that come with netc: real data without a download.
+
+They are the test part of the "Optical Recognition of Handwritten Digits" data set by E. Alpaydin
+and C. Kaynak (UCI Machine Learning Repository, CC BY 4.0), as scikit-learn ships it too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+
+from netc.data.datum import encode_raw
+from netc.data.draws import permutation
+from netc.data.writer import write_lmdb
+from netc.errors import DataError
+
+TRAIN_COUNT = 1437
+SIZE = 28
+SPLIT_SEED = 1
+
+
+class Digits(NamedTuple):
+    """images: uint8 (N, 8, 8), 0 to 16. labels: uint8 (N,), 0 to 9."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def load_digits() -> Digits:
+    """All digits, in the order of the data set."""
+    with files("netc.data").joinpath("digits.npz").open("rb") as file, np.load(file) as packed:
+        return Digits(packed["images"], packed["labels"])
+
+
+def split_digits() -> dict[str, Digits]:
+    """The digits shuffled once and for all: 1,437 to train on and 360 to test on."""
+    images, labels = load_digits()
+    order = permutation(SPLIT_SEED, "digits", 0, len(labels))
+    parts = {"train": order[:TRAIN_COUNT], "test": order[TRAIN_COUNT:]}
+    return {name: Digits(images[rows], labels[rows]) for name, rows in parts.items()}
+
+
+def write_digits(folder: str, log: Callable[[str], None] = print) -> None:
+    """Make the LMDBs `digits_train_lmdb` and `digits_test_lmdb` in a folder.
+
+    The images are enlarged to 28 x 28 and their values spread over 0 to 255, so that nets for MNIST
+    take them as they are.
+
+    Raises DataError when one of the databases exists already or cannot be written.
+    """
+    import cv2
+
+    parts = split_digits()
+    paths = {name: os.path.join(folder, f"digits_{name}_lmdb") for name in parts}
+    for path in paths.values():
+        if os.path.exists(path):
+            raise DataError("the database exists already", path, "give another folder")
+    for name, (images, labels) in parts.items():
+        with write_lmdb(paths[name]) as writer:
+            for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+                large = cv2.resize(spread(image), (SIZE, SIZE))
+                writer.put(b"%08d" % index, encode_raw(large[None], int(label)))
+        log(f"{paths[name]}: {len(labels)} digits of {SIZE} x {SIZE}")
+
+
+def spread(image: np.ndarray) -> np.ndarray:
+    """Values 0 to 16 as 0 to 255, uint8."""
+    return (image.astype(np.uint16) * 255 // 16).astype(np.uint8)

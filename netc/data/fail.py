@@ -1,0 +1,50 @@
+"""How a data source says what is wrong, with or without a layer to point at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, Protocol
+
+from netc.errors import DataError, Errors, NetcError
+from netc.load import nearby
+
+
+class Fail(Protocol):
+    """Raises an error at a field of the layer that reads the data."""
+
+    def __call__(self, message: str, field: str, *, hint: str | None = None) -> NoReturn: ...
+
+
+def plain_fail(message: str, field: str, *, hint: str | None = None) -> NoReturn:
+    """The Fail of a feed that belongs to no layer. Raises DataError."""
+    raise DataError(message, hint=hint)
+
+
+@contextmanager
+def failing(fail: Fail, field: str) -> Iterator[None]:
+    """What goes wrong with a file inside the block is reported at the field that names the file."""
+    try:
+        yield
+    except NetcError as caught:
+        e = caught.errors[0] if isinstance(caught, Errors) else caught
+        lead = f"{e.where}: " if e.where else ""
+        fail(f"{lead}{e.message}", field, hint=e.hint)
+
+
+@contextmanager
+def located(where: Callable[[], str]) -> Iterator[None]:
+    """A DataError without a place that is raised inside the block gets `where()`."""
+    try:
+        yield
+    except DataError as e:
+        e.where = e.where or where()
+        raise
+
+
+def missing(path: str) -> str | None:
+    """A hint for a path that does not exist."""
+    if os.path.lexists(path):
+        return None
+    return nearby(path) or f"paths are relative to the working directory, {os.getcwd()}"

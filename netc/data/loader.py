@@ -1,0 +1,76 @@
+"""Batches made ahead of time in threads, delivered in order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from netc.data.feeds import Feed
+
+
+class Loader:
+    """Iterates over batches k, k + 1, ... of several feeds; its whole state is `k`.
+
+    An item is a tuple with one tuple of tops per feed, passed through `place` (for example
+    `jax.device_put`) in the thread that made it. What order the threads finish in changes nothing.
+    An error is raised by the `next` that should have given its batch, and again by the one after.
+
+    k: the batch that `next` gives. prefetch: how many batches are made ahead of it.
+    threads: how many are made at once, as many as there are processors by default.
+    waited: seconds that `next` has spent waiting.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        k: int = 0,
+        prefetch: int = 4,
+        threads: int | None = None,
+        place: Callable[[Any], Any] | None = None,
+    ) -> None:
+        if prefetch < 1:
+            raise ValueError(f"prefetch must be at least 1, got {prefetch}")
+        self.k, self.waited = k, 0.0
+        self._feeds, self._place = tuple(feeds), place
+        self._pool = ThreadPoolExecutor(min(threads or os.cpu_count() or 1, prefetch), "netc-data")
+        self._ahead: deque[Future[Any]] = deque()
+        for i in range(prefetch):
+            self._ahead.append(self._pool.submit(self._make, k + i))
+
+    def __iter__(self) -> Loader:
+        return self
+
+    def __next__(self) -> Any:
+        start = time.perf_counter()
+        try:
+            batch = self._ahead[0].result()
+        finally:
+            self.waited += time.perf_counter() - start
+        self._ahead.popleft()
+        self._ahead.append(self._pool.submit(self._make, self.k + 1 + len(self._ahead)))
+        self.k += 1
+        return batch
+
+    def close(self) -> None:
+        """Stop the threads; batches made ahead are dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _make(self, k: int) -> Any:
+        batch = tuple(feed.batch(k) for feed in self._feeds)
+        return self._place(batch) if self._place else batch

@@ -1,0 +1,162 @@
+"""A filtered net to a graph: connections, in-place values, loss weights. Caffe: net.cpp, Init."""
+
+from __future__ import annotations
+
+from netc.errors import GraphError, NetcError, did_you_mean, raise_all
+from netc.graph.ir import Graph, Node
+from netc.layers import LAYERS
+from netc.layers.base import LayerType, count_error, unknown_type
+from netc.prototxt import SourceMap
+from netc.schema import LayerParameter, NetParameter, Phase
+
+AUTOMATIC_TOP = "(automatic)"
+
+
+def build(net: NetParameter, source: SourceMap) -> Graph:
+    """The graph of a net whose layers are those of one phase (see `phase.filter_net`).
+
+    Raises GraphError, or Errors holding several.
+    """
+    builder = _Builder(net, source)
+    for i, layer in enumerate(net.layer):
+        builder.add(layer, source.node("layer", i) if source.get("layer") else SourceMap())
+    raise_all(builder.errors)
+    graph = builder.graph()
+    graph.check()
+    return graph
+
+
+class _Builder:
+    """Walks the layers once; `current` is the value that each blob holds at this point."""
+
+    def __init__(self, net: NetParameter, source: SourceMap) -> None:
+        self.net, self.source = net, source
+        self.nodes: list[Node] = []
+        self.blobs: dict[str, str] = {}
+        self.current: dict[str, str] = {}
+        self.producer: dict[str, str] = {}
+        self.read: set[str] = set()
+        self.keys: set[str] = set()
+        self.errors: list[NetcError] = []
+
+    def add(self, layer: LayerParameter, node: SourceMap) -> None:
+        kind = LAYERS.get(layer.type)
+        if kind is None:
+            message, hint = unknown_type(layer.type)
+            self.fail(message, node, ("type",), hint)
+        bottoms = tuple(self.bottom(layer, i, node) for i in range(len(layer.bottom)))
+        self.read.update(bottoms)
+        names = [*layer.top]
+        if kind is not None and kind.loss:
+            names += [AUTOMATIC_TOP] * (kind.least_tops - len(names))
+        tops = tuple(self.top(layer, i, name, node) for i, name in enumerate(names))
+        if kind is not None:
+            self.finish(layer, node, kind, bottoms, tops)
+
+    def finish(
+        self,
+        layer: LayerParameter,
+        node: SourceMap,
+        kind: LayerType,
+        bottoms: tuple[str, ...],
+        tops: tuple[str, ...],
+    ) -> None:
+        if wrong := count_error(kind, len(bottoms), len(tops)):
+            self.fail(f"{wrong} (layer '{layer.name}')", node)
+        if layer.propagate_down and len(layer.propagate_down) != len(bottoms):
+            self.fail(
+                "propagate_down param must be specified either 0 or bottom_size times: layer "
+                f"'{layer.name}' has {len(bottoms)} bottoms and {len(layer.propagate_down)} entries",
+                node,
+                ("propagate_down",),
+            )
+        phase = layer.phase if layer.HasField("phase") else self.net.state.phase
+        weights = self.loss_weights(layer, node, kind, len(tops))
+        self.nodes.append(
+            Node(self.key(layer), layer, kind, node, phase, bottoms, tops, weights)
+        )
+
+    def key(self, layer: LayerParameter) -> str:
+        base, n = layer.name or layer.type, 2
+        key = base
+        while key in self.keys:
+            key, n = f"{base}#{n}", n + 1
+        self.keys.add(key)
+        return key
+
+    def bottom(self, layer: LayerParameter, i: int, node: SourceMap) -> str:
+        name = layer.bottom[i]
+        if name not in self.current:
+            self.fail(
+                f"Unknown bottom blob '{name}' (layer '{layer.name}', bottom index {i})",
+                node,
+                ("bottom", i),
+                did_you_mean(name, self.current) or self.later(name),
+            )
+            self.produce(name, layer)
+        return self.current[name]
+
+    def later(self, name: str) -> str | None:
+        makers = [layer.name for layer in self.net.layer if name in layer.top]
+        if makers:
+            return f"layer '{makers[0]}' produces it further down; layers run in file order"
+        return None
+
+    def top(self, layer: LayerParameter, i: int, name: str, node: SourceMap) -> str:
+        in_place = i < len(layer.bottom) and layer.bottom[i] == name
+        taken = name in self.current and name != AUTOMATIC_TOP
+        if in_place and layer.type in LAYERS and not LAYERS[layer.type].in_place:
+            self.fail(
+                f"{layer.type} Layer does not allow in-place computation (layer '{layer.name}').",
+                node,
+                ("top", i),
+                f"give the top a name of its own, such as '{layer.name}'",
+            )
+        elif taken and not in_place:
+            self.fail(
+                f"Top blob '{name}' produced by multiple sources.",
+                node,
+                ("top", i),
+                f"layer '{self.producer[name]}' produces it already",
+            )
+        return self.produce(name, layer)
+
+    def produce(self, blob: str, layer: LayerParameter) -> str:
+        value, n = blob, 1
+        while value in self.blobs:
+            value, n = f"{blob}'{n}", n + 1
+        self.blobs[value] = blob
+        self.current[blob] = value
+        self.producer[blob] = layer.name
+        return value
+
+    def loss_weights(
+        self, layer: LayerParameter, node: SourceMap, kind: LayerType, tops: int
+    ) -> tuple[float, ...]:
+        given = tuple(layer.loss_weight)
+        if given and len(given) != tops:
+            self.fail(
+                "loss_weight must be unspecified or specified once per top blob: layer "
+                f"'{layer.name}' has {tops} tops and {len(given)} loss_weight entries",
+                node,
+                ("loss_weight",),
+            )
+        if len(given) == tops:
+            return given
+        return tuple(1.0 if kind.loss and i == 0 else 0.0 for i in range(tops))
+
+    def fail(
+        self,
+        message: str,
+        node: SourceMap,
+        path: tuple[str | int, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        self.errors.append(GraphError(message, node.at(*path), hint))
+
+    def graph(self) -> Graph:
+        outputs = sorted(
+            (v for v in self.blobs if v not in self.read), key=lambda v: (self.blobs[v], v)
+        )
+        phase = self.net.state.phase if self.net.state.HasField("phase") else Phase.TEST
+        return Graph(self.net, phase, tuple(self.nodes), self.blobs, tuple(outputs), {}, {})

@@ -1,0 +1,166 @@
+"""Shapes: every layer is set up on its bottoms' shapes, then `jax.eval_shape` runs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from netc.errors import DataError, GraphError, NetcError, ShapeError, raise_all
+from netc.fillers import problem
+from netc.graph.ir import Graph, Node, Param
+from netc.layers.base import BlobSpec, LayerDef, dims
+from netc.lazy import jax, jnp
+from netc.lowering.plan import Plan
+from netc.schema import ParamSpec
+
+
+def infer(
+    graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | None = None
+) -> Graph:
+    """The graph with layers set up, shapes, dtypes and parameters.
+
+    missing: takes the errors of data sources, which are raised with the rest if it is None.
+    Raises ShapeError, GraphError, DataError or Errors: layers that depend on a failed one are passed
+    over, so that every error is a mistake of its own.
+    """
+    inference = _Inference(graph, plan, seed, missing)
+    nodes = tuple(n for n in map(inference.node, graph.nodes) if n is not None)
+    raise_all(inference.errors)
+    return graph.replace(
+        nodes=nodes,
+        shapes={v: s.shape for v, s in inference.values.items()},
+        dtypes={v: s.dtype for v, s in inference.values.items()},
+        params=tuple(inference.params.values()),
+    )
+
+
+class _Inference:
+    def __init__(
+        self, graph: Graph, plan: Plan, seed: int, missing: list[NetcError] | None
+    ) -> None:
+        self.graph, self.plan, self.seed, self.missing = graph, plan, seed, missing
+        self.values: dict[str, jax.ShapeDtypeStruct] = {}
+        self.params: dict[str, Param] = {}
+        self.owners: dict[str, Param] = {}
+        self.given: dict[str, dict[str, float]] = {}
+        self.errors: list[NetcError] = []
+
+    def node(self, node: Node) -> Node | None:
+        if any(b not in self.values for b in node.bottoms):
+            return None
+        try:
+            return self.set_up(node)
+        except NetcError as error:
+            if isinstance(error, DataError) and self.missing is not None:
+                self.missing.append(error)
+            else:
+                self.errors.append(error)
+            return None
+
+    def set_up(self, node: Node) -> Node:
+        bottoms = tuple(self.values[b] for b in node.bottoms)
+        d = LayerDef(
+            node.param, bottoms, len(node.tops), node.phase, node.source, self.plan, self.seed
+        )
+        layer = node.kind.setup(d)
+        self.count_params(node, len(layer.blobs) + len(layer.state))
+        for i, spec in enumerate(layer.blobs):
+            if wrong := problem(spec.filler, spec.shape):
+                field = "bias_filler" if i else "weight_filler"
+                d.fail(wrong[0], field, hint=wrong[1])
+        keys = [
+            self.parameter(node, i, spec, i >= len(layer.blobs))
+            for i, spec in enumerate((*layer.blobs, *layer.state))
+        ]
+        node = replace(
+            node,
+            layer=layer,
+            blobs=tuple(keys[: len(layer.blobs)]),
+            state=tuple(keys[len(layer.blobs) :]),
+        )
+        tops = layer.external if layer.external is not None else _shapes(node, bottoms)
+        if len(tops) != len(node.tops):
+            raise ShapeError(
+                f"layer '{node.name}' ({node.param.type}) gives {len(tops)} tops, "
+                f"the net names {len(node.tops)}",
+                node.source.span,
+            )
+        self.values.update(zip(node.tops, tops, strict=True))
+        return node
+
+    def count_params(self, node: Node, blobs: int) -> None:
+        if len(node.param.param) > blobs:
+            raise GraphError(
+                f"Too many params specified for layer {node.name}: "
+                f"{len(node.param.param)} for {blobs} blobs",
+                node.source.at("param", blobs),
+            )
+
+    def parameter(self, node: Node, index: int, spec: BlobSpec, carried: bool) -> str:
+        """Enter blob `index` of a layer, or tie it to the owner of its name; return the key."""
+        given = node.param.param[index] if index < len(node.param.param) else ParamSpec()
+        owner = self.owners.get(given.name) if given.name else None
+        if owner is None:
+            key = f"{node.key}/{index}"
+            owner = Param(
+                key, node.key, index, spec, carried, given.lr_mult, given.decay_mult, given.name
+            )
+            self.params[key] = owner
+            self.owners.setdefault(given.name, owner)
+            self.given[key] = {}
+        else:
+            self.check_shared(node, index, spec, given, owner)
+        self.multipliers(node, index, given, owner.key)
+        return owner.key
+
+    def multipliers(self, node: Node, index: int, given: ParamSpec, key: str) -> None:
+        """A multiplier given in several places must agree; the first that is given counts."""
+        for field in ("lr_mult", "decay_mult"):
+            if not given.HasField(field):
+                continue
+            value, first = getattr(given, field), self.given[key].get(field)
+            if first is not None and first != value:
+                raise GraphError(
+                    f"Shared param '{given.name}' has mismatched {field}: {first:g} and {value:g}.",
+                    node.source.at("param", index, field),
+                )
+            self.given[key][field] = value
+            self.params[key] = self.params[key]._replace(**{field: value})
+
+    def check_shared(
+        self, node: Node, index: int, spec: BlobSpec, given: ParamSpec, owner: Param
+    ) -> None:
+        permissive = given.share_mode == ParamSpec.PERMISSIVE
+        mine, theirs = spec.shape, owner.spec.shape
+        if mine == theirs or (permissive and _size(mine) == _size(theirs)):
+            return
+        raise ShapeError(
+            f"Cannot share param '{given.name}' owned by layer '{owner.layer}' with layer "
+            f"'{node.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param shape "
+            f"is {dims(theirs)}; sharing layer expects shape {dims(mine)}",
+            node.source.at("param", index),
+            None if permissive else "share_mode: PERMISSIVE shares blobs of equal count",
+        )
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for dim in shape:
+        size *= dim
+    return size
+
+
+def _shapes(node: Node, bottoms: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The shapes of a layer's tops. An exception in it carries the layer's place."""
+    layer = node.set_up
+    blobs = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in layer.blobs)
+    state = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in layer.state)
+    rng = jax.eval_shape(lambda: jax.random.key(0)) if layer.random else None
+    try:
+        return jax.eval_shape(layer.apply, blobs, state, rng, *bottoms)[0]
+    except (TypeError, ValueError) as error:
+        given = ", ".join(dims(b.shape) for b in bottoms)
+        raise ShapeError(
+            f"layer '{node.name}' ({node.param.type}) cannot work on bottoms {given}: {error}",
+            node.source.span,
+        ) from error

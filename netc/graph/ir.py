@@ -1,0 +1,174 @@
+"""The net as values and nodes in static single assignment form.
+
+A blob is what the prototxt names; a value is what one layer puts there. An in-place layer gives its
+blob a new value: `conv1`, then `conv1'1`. Every value is produced once, so gradients are right
+whatever is written in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from netc.errors import GraphError
+from netc.layers.base import BlobSpec, Layer, LayerType, Shape, dims
+from netc.prototxt import SourceMap
+from netc.schema import LayerParameter, NetParameter, Phase
+
+
+class Param(NamedTuple):
+    """A learnable or carried blob and the layer that owns it.
+
+    key: its name in the parameter trees, "layer/index". carried: state, never differentiated.
+    lr_mult, decay_mult: the solver's multipliers. name: the name it is shared under, or "".
+    """
+
+    key: str
+    layer: str
+    index: int
+    spec: BlobSpec
+    carried: bool
+    lr_mult: float = 1.0
+    decay_mult: float = 1.0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer: its bottoms and tops are names of values.
+
+    key: the layer's name, made unique. blobs, state: keys of the parameters it uses, in caffemodel
+    order; `layer` and these are there once shapes are inferred.
+    """
+
+    key: str
+    param: LayerParameter
+    kind: LayerType
+    source: SourceMap
+    phase: Phase
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    loss_weights: tuple[float, ...]
+    layer: Layer | None = None
+    blobs: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.param.name
+
+    @property
+    def set_up(self) -> Layer:
+        """The layer, which is there once shapes are inferred."""
+        assert self.layer is not None, "infer comes before this"
+        return self.layer
+
+    def cut(self, bottom: int) -> bool:
+        """Whether propagate_down keeps the gradient from this bottom."""
+        return bool(self.param.propagate_down) and not self.param.propagate_down[bottom]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A net in one phase: nodes in the order of the file, which is the order of execution.
+
+    blobs: value -> the blob it is put in. outputs: the values that no layer reads, by blob name.
+    shapes, dtypes, params: there once shapes are inferred.
+    """
+
+    message: NetParameter
+    phase: Phase
+    nodes: tuple[Node, ...]
+    blobs: dict[str, str]
+    outputs: tuple[str, ...]
+    shapes: dict[str, Shape]
+    dtypes: dict[str, Any]
+    params: tuple[Param, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.message.name
+
+    def replace(self, **changes: Any) -> Graph:
+        return replace(self, **changes)
+
+    @cached_property
+    def last_values(self) -> dict[str, str]:
+        """Blob -> the value it holds after a whole pass, in order of first appearance."""
+        last: dict[str, str] = {}
+        for value, blob in self.blobs.items():
+            last[blob] = value
+        return last
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The values that come from outside: the tops of Input and data layers."""
+        return tuple(t for n in self.nodes if n.set_up.external is not None for t in n.tops)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Value -> its weight in the objective, where it is not zero."""
+        return {t: w for n in self.nodes for t, w in zip(n.tops, n.loss_weights, strict=True) if w}
+
+    @cached_property
+    def param_by_key(self) -> dict[str, Param]:
+        return {p.key: p for p in self.params}
+
+    @cached_property
+    def differentiable(self) -> frozenset[str]:
+        """The learnable blobs a gradient can reach: used by a node with an uncut path to the loss."""
+        wanted, reached = set(self.weights), set()
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.tops):
+                reached.update(node.blobs)
+                wanted.update(b for i, b in enumerate(node.bottoms) if not node.cut(i))
+        return frozenset(reached)
+
+    @cached_property
+    def trainable(self) -> tuple[str, ...]:
+        """Keys of the blobs a solver moves: learnable, a gradient path, lr_mult not 0."""
+        return tuple(
+            p.key
+            for p in self.params
+            if not p.carried and p.lr_mult != 0 and p.key in self.differentiable
+        )
+
+    def check(self) -> None:
+        """The form's own rules: values are produced once, before they are read.
+
+        Raises GraphError; a pass that breaks them has a bug.
+        """
+        seen: set[str] = set()
+        for node in self.nodes:
+            for bottom in node.bottoms:
+                if bottom not in seen:
+                    raise GraphError(f"{node.key} reads {bottom} before it is produced")
+            for top in node.tops:
+                if top in seen or top not in self.blobs:
+                    raise GraphError(f"{node.key} produces {top}, which is taken or unknown")
+            if len(node.loss_weights) != len(node.tops):
+                raise GraphError(f"{node.key} has {len(node.loss_weights)} loss weights")
+            seen.update(node.tops)
+
+    def to_text(self) -> str:
+        """One line per node: `tops = Type name(bottoms)`, with shapes where they are known."""
+
+        def value(name: str) -> str:
+            return f"{name}: {dims(self.shapes[name])}" if name in self.shapes else name
+
+        lines = [f"net '{self.name}' in phase {Phase.Name(self.phase)}"]
+        for node in self.nodes:
+            tops = ", ".join(map(value, node.tops)) or "-"
+            used = "; ".join(
+                f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.blobs + node.state
+            )
+            text = f"  {tops} = {node.param.type} '{node.key}'({', '.join(node.bottoms)})"
+            weights = [f"{w:g}" for w in node.loss_weights if w]
+            lines.append(
+                text
+                + (f" with {used}" if used else "")
+                + (f" loss weight {', '.join(weights)}" if weights else "")
+            )
+        lines.append(f"  outputs: {', '.join(self.outputs) or '-'}")
+        return "\n".join(lines)

@@ -1,0 +1,10 @@
+"""The layer types of Caffe, one function each, in families."""
+
+from netc.layers import conv, dense, inputs, loss, neuron, norm, pool, shape  # noqa: F401
+from netc.layers.base import LAYERS as LAYERS
+from netc.layers.base import BlobSpec as BlobSpec
+from netc.layers.base import Layer as Layer
+from netc.layers.base import LayerDef as LayerDef
+from netc.layers.base import register as register
+from netc.layers.base import stateless as stateless
+from netc.layers.base import stochastic as stochastic

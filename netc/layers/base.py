@@ -1,0 +1,219 @@
+"""What a layer is: a function from a checked definition to blob specs and one pure closure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from netc.data.feeds import Feed
+from netc.errors import NetcError, ShapeError, did_you_mean
+from netc.prototxt import SourceMap
+from netc.schema import FillerParameter, LayerParameter, Phase
+
+if TYPE_CHECKING:
+    import jax
+
+    from netc.lowering.plan import Plan
+
+Shape = tuple[int, ...]
+TRAIN, TEST = Phase.TRAIN, Phase.TEST
+# (blobs, state, rng, *bottoms) -> (tops, state)
+Apply = Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
+
+
+class BlobSpec(NamedTuple):
+    """A learnable or carried blob before it has values; without a filler it starts at zero."""
+
+    shape: Shape
+    filler: FillerParameter | None = None
+
+
+class LabelRule(NamedTuple):
+    """A bottom that holds class labels: whole numbers in [0, classes), or `ignore`."""
+
+    bottom: int
+    classes: int
+    ignore: int | None = None
+
+
+class Layer(NamedTuple):
+    """A layer set up for its bottoms.
+
+    apply: (blobs, state, rng, *bottoms) -> (tops, state), pure.
+    blobs: learnable, in caffemodel order.
+    state: carried from pass to pass and never differentiated; after the blobs in the file.
+    channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
+    on CPU; otherwise it only serves bottoms that are in that order already.
+    random: whether `apply` draws; only then is `rng` a key, else it is None.
+    external: shapes of the tops when they come from outside; `apply` is then not called.
+    feed: the data source that fills them; None where the caller does.
+    labels: which bottom holds labels, and their range.
+    """
+
+    apply: Apply
+    blobs: tuple[BlobSpec, ...] = ()
+    state: tuple[BlobSpec, ...] = ()
+    channels_last: Apply | None = None
+    prefers_last: bool = False
+    random: bool = False
+    external: tuple[jax.ShapeDtypeStruct, ...] | None = None
+    feed: Feed | None = None
+    labels: LabelRule | None = None
+
+
+@dataclass(frozen=True)
+class LayerDef:
+    """One layer of a net, as its setup function sees it.
+
+    param: the LayerParameter. bottoms: their shapes and dtypes. tops: how many it has.
+    phase: TRAIN or TEST. source: where its fields stand. plan: how operations run on this backend.
+    """
+
+    param: LayerParameter
+    bottoms: tuple[jax.ShapeDtypeStruct, ...]
+    tops: int
+    phase: Phase
+    source: SourceMap
+    plan: Plan
+    seed: int = 0
+
+    def fail(
+        self,
+        message: str,
+        field: str | None = None,
+        index: int = -1,
+        hint: str | None = None,
+        kind: type[NetcError] = ShapeError,
+    ) -> NoReturn:
+        """Raise an error at the layer, or at the field of it that is wrong."""
+        where = self.source.find(field, index) if field else self.source.span
+        what = f"{message} (layer '{self.param.name}', {self.param.type})"
+        raise kind(what, where, hint)
+
+    def axis(self, axis: int, bottom: int = 0, field: str = "axis") -> int:
+        """The axis counted from the front. Caffe: blob.hpp, CanonicalAxisIndex."""
+        shape = self.bottoms[bottom].shape
+        if not -len(shape) <= axis < len(shape):
+            self.fail(
+                f"axis {axis} out of range for {len(shape)}-D Blob with shape {dims(shape)}", field
+            )
+        return axis % len(shape)
+
+
+def dims(shape: Sequence[int]) -> str:
+    """A shape as people read it: 64 x 1 x 28 x 28, or () for a scalar."""
+    return " x ".join(map(str, shape)) if len(shape) else "()"
+
+
+def stateless(
+    f: Callable[..., Any],
+    blobs: Sequence[BlobSpec] = (),
+    channels_last: Callable[..., Any] | None = None,
+    prefers_last: bool = False,
+) -> Layer:
+    """A layer that only computes: f(blobs, *bottoms) -> top or tuple of tops."""
+    last = _plain(channels_last) if channels_last else None
+    return Layer(_plain(f), tuple(blobs), channels_last=last, prefers_last=prefers_last)
+
+
+def elementwise(f: Callable[..., Any]) -> Layer:
+    """A stateless layer f(*bottoms) -> top whose work does not depend on the order of axes."""
+    return stateless(lambda blobs, *xs: f(*xs), channels_last=lambda blobs, *xs: f(*xs))
+
+
+def stochastic(f: Callable[..., Any]) -> Layer:
+    """A layer that draws: f(rng, *bottoms) -> top or tuple of tops."""
+
+    def apply(blobs: Any, state: Any, rng: Any, *bottoms: Any) -> Any:
+        return _tuple(f(rng, *bottoms)), state
+
+    return Layer(apply, random=True)
+
+
+def _plain(f: Callable[..., Any]) -> Apply:
+    def apply(blobs: Any, state: Any, rng: Any, *bottoms: Any) -> Any:
+        return _tuple(f(blobs, *bottoms)), state
+
+    return apply
+
+
+def _tuple(tops: Any) -> tuple[Any, ...]:
+    return tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+
+
+Count = int | tuple[int, int | None]
+Setup = Callable[[LayerDef], Layer]
+S = TypeVar("S", bound=Setup)
+
+
+class LayerType(NamedTuple):
+    """A registered layer type and the rules for its bottoms and tops.
+
+    bottoms, tops: an exact number, or (least, most) where None is no limit.
+    equal: as many tops as bottoms. loss: top 0 has weight 1 by default, and missing tops are made.
+    in_place: whether a top may bear its bottom's name.
+    """
+
+    name: str
+    setup: Setup
+    bottoms: Count
+    tops: Count
+    equal: bool
+    loss: bool
+    in_place: bool
+
+    @property
+    def least_tops(self) -> int:
+        return self.tops if isinstance(self.tops, int) else self.tops[0]
+
+
+LAYERS: dict[str, LayerType] = {}
+
+
+def register(
+    name: str,
+    *,
+    bottoms: Count,
+    tops: Count,
+    equal: bool = False,
+    loss: bool = False,
+    in_place: bool = False,
+) -> Callable[[S], S]:
+    """Decorate a setup function to make it the layer type `name`."""
+
+    def add(setup: S) -> S:
+        if name in LAYERS and LAYERS[name].setup.__qualname__ != setup.__qualname__:
+            raise ValueError(f"layer type {name} is registered already")
+        LAYERS[name] = LayerType(name, setup, bottoms, tops, equal, loss, in_place)
+        return setup
+
+    return add
+
+
+def count_error(kind: LayerType, bottoms: int, tops: int) -> str | None:
+    """What is wrong with the number of bottoms or tops, in Caffe's words. Caffe: layer.hpp."""
+    for have, rule, verb, noun in (
+        (bottoms, kind.bottoms, "takes", "bottom blob(s) as input"),
+        (tops, kind.tops, "produces", "top blob(s) as output"),
+    ):
+        least, most = (rule, rule) if isinstance(rule, int) else rule
+        bound = "" if least == most else "at least " if have < least else "at most "
+        limit = least if have < least else most
+        if have < least or (most is not None and have > most):
+            return f"{kind.name} Layer {verb} {bound}{limit} {noun}, got {have}."
+    if kind.equal and bottoms != tops:
+        return (
+            f"{kind.name} Layer produces one top blob as output for each bottom blob input, "
+            f"got {bottoms} and {tops}."
+        )
+    return None
+
+
+def unknown_type(name: str) -> tuple[str, str]:
+    """Caffe's sentence for a type that is not registered, and a hint."""
+    known = sorted(LAYERS)
+    return (
+        f"Unknown layer type: {name} (known types: {', '.join(known)})",
+        did_you_mean(name, known) or "types are written as in the list, case included",
+    )

@@ -1,0 +1,151 @@
+"""Convolution and its relatives."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from netc import lowering
+from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
+
+
+class Window(NamedTuple):
+    """Kernel, stride, pad and dilation, one number per spatial axis."""
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+
+
+def per_axis(d: LayerDef, stem: str, rank: int, default: int | None) -> Shape:
+    """A field given once, once per spatial axis, or as *_h and *_w for two axes.
+
+    stem: "kernel", "stride", "pad" or "dilation". Caffe: base_conv_layer.cpp.
+    """
+    p = d.param.convolution_param
+    field = "kernel_size" if stem == "kernel" else stem
+    given = list(getattr(p, field))
+    pair = [f"{stem}_h", f"{stem}_w"]
+    halves = [h for h in pair if stem != "dilation" and p.HasField(h)]
+    if halves:
+        if rank != 2:
+            d.fail(
+                f"{stem}_h & {stem}_w can only be used for 2D convolution, not {rank}-D", halves[0]
+            )
+        if given:
+            d.fail(f"Either {field} or {stem}_h/w should be specified; not both.", halves[0])
+        if len(halves) == 1 and stem != "pad":
+            d.fail(
+                f"{halves[0]} needs {pair[1 - pair.index(halves[0])]} beside it", halves[0]
+            )
+        return tuple(getattr(p, h) for h in pair)
+    if not given and default is not None:
+        return (default,) * rank
+    if len(given) not in (1, rank) or (rank and not given):
+        d.fail(
+            f"{field} must be specified once, or once per spatial dimension "
+            f"({field} specified {len(given)} times; {rank} spatial dims)",
+            field if given else "convolution_param",
+        )
+    return tuple(given * rank if len(given) == 1 else given)
+
+
+def window(d: LayerDef, rank: int) -> Window:
+    """The window that convolution_param describes, checked."""
+    w = Window(
+        per_axis(d, "kernel", rank, None),
+        per_axis(d, "stride", rank, 1),
+        per_axis(d, "pad", rank, 0),
+        per_axis(d, "dilation", rank, 1),
+    )
+    if 0 in w.kernel:
+        d.fail(f"Filter dimensions must be nonzero, got {dims(w.kernel)}.", "kernel_size")
+    if 0 in w.stride:
+        d.fail(f"Stride dimensions must be nonzero, got {dims(w.stride)}.", "stride")
+    if 0 in w.dilation:
+        d.fail(f"Dilation dimensions must be nonzero, got {dims(w.dilation)}.", "dilation")
+    return w
+
+
+@register("Convolution", bottoms=(1, None), tops=(1, None), equal=True)
+def convolution(d: LayerDef) -> Layer:
+    """Correlate with num_output filters: (N, C, *S) -> (N, num_output, *S'), zero padding.
+
+    y = W * x + b per group; S' = floor((S + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1.
+    `axis` is the channel axis: all axes before it are batch, all after it are spatial.
+    Caffe: base_conv_layer.cpp, conv_layer.cpp.
+    """
+    p, shape = d.param.convolution_param, d.bottoms[0].shape
+    axis = d.axis(p.axis)
+    batch, c, spatial = shape[:axis], shape[axis], shape[axis + 1 :]
+    w = window(d, len(spatial))
+    for i, other in enumerate(d.bottoms):
+        if other.shape != shape:
+            d.fail(
+                f"All inputs must have the same shape: bottom[0] is {dims(shape)}, "
+                f"bottom[{i}] is {dims(other.shape)}.",
+                "bottom",
+                i,
+            )
+    check_groups(d, c)
+    extents = [dl * (k - 1) + 1 for k, dl in zip(w.kernel, w.dilation, strict=True)]
+    for size, pad, extent in zip(spatial, w.pad, extents, strict=True):
+        if size + 2 * pad < extent:
+            d.fail(
+                f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(extents)}, "
+                f"more than the padded input {dims([s + 2 * q for s, q in zip(spatial, w.pad, strict=True)])}"
+                f" of bottom '{d.param.bottom[0]}' ({dims(shape)})",
+                "kernel_size",
+            )
+    blobs = [BlobSpec((p.num_output, c // p.group, *w.kernel), p.weight_filler)]
+    if p.bias_term:
+        blobs.append(BlobSpec((p.num_output,), p.bias_filler))
+
+    def forward(blobs, *bottoms, layout="NCHW"):
+        tops = []
+        for x in bottoms:
+            flat = x if len(batch) == 1 else x.reshape(math.prod(batch), c, *spatial)
+            y = lowering.conv.convolve(
+                d.plan,
+                flat,
+                blobs[0],
+                stride=w.stride,
+                pad=w.pad,
+                dilation=w.dilation,
+                group=p.group,
+                layout=layout,
+            )
+            if p.bias_term:
+                y = lowering.conv.add_bias(d.plan, y, blobs[1], layout=layout)
+            tops.append(y if len(batch) == 1 else y.reshape(*batch, *y.shape[1:]))
+        return tops
+
+    def channels_last(blobs, *bottoms):
+        return forward(blobs, *bottoms, layout="NHWC")
+
+    return stateless(forward, blobs, channels_last if axis == 1 else None, prefers_last=True)
+
+
+def check_groups(d: LayerDef, channels: int) -> None:
+    """num_output and the input channels must both divide by group. Caffe: base_conv_layer.cpp."""
+    p = d.param.convolution_param
+    if p.num_output == 0:
+        d.fail(
+            "num_output must be greater than 0",
+            "num_output" if p.HasField("num_output") else "convolution_param",
+        )
+    if p.group == 0:
+        d.fail("group must be greater than 0", "group")
+    if channels % p.group:
+        d.fail(
+            f"The {channels} input channels of bottom '{d.param.bottom[0]}' must divide by "
+            f"group {p.group}",
+            "group",
+        )
+    if p.num_output % p.group:
+        d.fail(
+            f"Number of output should be multiples of group: num_output {p.num_output}, "
+            f"group {p.group}.",
+            "group",
+        )

@@ -1,0 +1,36 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+import math
+
+from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
+
+
+@register("InnerProduct", bottoms=1, tops=1)
+def inner_product(d: LayerDef) -> Layer:
+    """Multiply by a matrix: (..., K axes) -> (..., num_output), K the product of the axes from `axis`.
+
+    y = x W^T + b with W (num_output, K), or (K, num_output) under transpose.
+    Caffe: inner_product_layer.cpp.
+    """
+    p, shape = d.param.inner_product_param, d.bottoms[0].shape
+    axis = d.axis(p.axis)
+    batch, k, n = shape[:axis], math.prod(shape[axis:]), p.num_output
+    if n == 0:
+        d.fail(
+            "num_output must be greater than 0",
+            "num_output" if p.HasField("num_output") else "inner_product_param",
+        )
+    blobs = [BlobSpec((k, n) if p.transpose else (n, k), p.weight_filler)]
+    if p.bias_term:
+        blobs.append(BlobSpec((n,), p.bias_filler))
+
+    def forward(blobs, x):
+        weight = blobs[0] if p.transpose else blobs[0].T
+        y = x.reshape(math.prod(batch), k) @ weight
+        if p.bias_term:
+            y = y + blobs[1][None]
+        return y.reshape(*batch, n)
+
+    return stateless(forward, blobs)

@@ -1,0 +1,176 @@
+"""Layers that join, copy, reshape or drop blobs."""
+
+from __future__ import annotations
+
+import math
+
+from netc.layers.base import Layer, LayerDef, Shape, dims, elementwise, register, stateless
+from netc.lazy import jnp
+from netc.schema import EltwiseParameter
+
+
+@register("Split", bottoms=1, tops=(1, None))
+def split(d: LayerDef) -> Layer:
+    """The same blob under several names; their gradients add up. Caffe: split_layer.cpp."""
+    return elementwise(lambda x: (x,) * d.tops)
+
+
+@register("Silence", bottoms=(1, None), tops=0)
+def silence(d: LayerDef) -> Layer:
+    """Read blobs that nobody else reads, so that they are no outputs. Caffe: silence_layer.cpp."""
+    return elementwise(lambda *xs: ())
+
+
+@register("Concat", bottoms=(1, None), tops=1)
+def concat(d: LayerDef) -> Layer:
+    """Join along `axis`; the other axes must agree. Caffe: concat_layer.cpp."""
+    p, shape = d.param.concat_param, d.bottoms[0].shape
+    if p.HasField("axis") and p.HasField("concat_dim"):
+        d.fail("Either axis or concat_dim should be specified; not both.", "concat_dim")
+    if p.HasField("concat_dim"):
+        axis = d.axis(p.concat_dim, field="concat_dim")
+    else:
+        axis = d.axis(p.axis)
+    for i, bottom in enumerate(d.bottoms):
+        other = bottom.shape
+        if len(other) != len(shape):
+            d.fail(
+                f"All inputs must have the same #axes: bottom[0] is {dims(shape)}, "
+                f"bottom[{i}] is {dims(other)}.",
+                "bottom",
+                i,
+            )
+        if any(a != b for j, (a, b) in enumerate(zip(shape, other, strict=True)) if j != axis):
+            d.fail(
+                "All inputs must have the same shape, except at concat_axis "
+                f"{axis}: bottom[0] '{d.param.bottom[0]}' is {dims(shape)}, "
+                f"bottom[{i}] '{d.param.bottom[i]}' is {dims(other)}.",
+                "bottom",
+                i,
+            )
+    last = {0: 0, 1: len(shape) - 1}.get(axis, axis - 1)
+    return stateless(
+        lambda blobs, *xs: jnp.concatenate(xs, axis),
+        channels_last=lambda blobs, *xs: jnp.concatenate(xs, last),
+    )
+
+
+def _sum(xs, coefficients):
+    terms = [c * x if c != 1 else x for c, x in zip(coefficients, xs, strict=True)]
+    return sum(terms[1:], terms[0])
+
+
+def _product(xs, coefficients):
+    return math.prod(xs[1:], start=xs[0])
+
+
+def _maximum(xs, coefficients):
+    # Caffe: of the first two equal ones the second wins, later ones must be greater.
+    top = jnp.where(xs[0] > xs[1], xs[0], xs[1])
+    for x in xs[2:]:
+        top = jnp.where(x > top, x, top)
+    return top
+
+
+_ELTWISE = {
+    EltwiseParameter.SUM: _sum,
+    EltwiseParameter.PROD: _product,
+    EltwiseParameter.MAX: _maximum,
+}
+
+
+@register("Eltwise", bottoms=(2, None), tops=1, in_place=True)
+def eltwise(d: LayerDef) -> Layer:
+    """Sum (with coeff), product or maximum of blobs of one shape. Caffe: eltwise_layer.cpp.
+
+    The gradient of a product is the product of the others, whatever stable_prod_grad says.
+    """
+    p, shape = d.param.eltwise_param, d.bottoms[0].shape
+    if len(p.coeff) not in (0, len(d.bottoms)):
+        d.fail(
+            f"Eltwise Layer takes one coefficient per bottom blob: {len(d.bottoms)} bottoms, "
+            f"{len(p.coeff)} coeff.",
+            "coeff",
+        )
+    if p.operation == EltwiseParameter.PROD and p.coeff:
+        d.fail("Eltwise layer only takes coefficients for summation.", "coeff")
+    for i, bottom in enumerate(d.bottoms):
+        if bottom.shape != shape:
+            d.fail(
+                f"bottom[0] '{d.param.bottom[0]}': {dims(shape)}, bottom[{i}] "
+                f"'{d.param.bottom[i]}': {dims(bottom.shape)}; the shapes must be the same",
+                "bottom",
+                i,
+            )
+    combine = _ELTWISE[p.operation]
+    coefficients = tuple(p.coeff) or (1.0,) * len(d.bottoms)
+    return elementwise(lambda *xs: combine(xs, coefficients))
+
+
+@register("Flatten", bottoms=1, tops=1)
+def flatten(d: LayerDef) -> Layer:
+    """Merge the axes from `axis` to `end_axis`, both included. Caffe: flatten_layer.cpp."""
+    p, shape = d.param.flatten_param, d.bottoms[0].shape
+    start, end = d.axis(p.axis), d.axis(p.end_axis, field="end_axis")
+    if end < start - 1:
+        d.fail(f"end_axis {p.end_axis} comes before axis {p.axis} in {dims(shape)}", "end_axis")
+    new = (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+    return stateless(lambda blobs, x: x.reshape(new))
+
+
+def _reshaped(d: LayerDef) -> Shape:
+    p, shape = d.param.reshape_param, d.bottoms[0].shape
+    start = p.axis if p.axis >= 0 else len(shape) + p.axis + 1
+    if not 0 <= start <= len(shape):
+        d.fail(f"axis {p.axis} out of range for {dims(shape)}", "axis")
+    if p.num_axes < -1:
+        d.fail("num_axes must be >= 0, or -1 for all", "num_axes")
+    end = len(shape) if p.num_axes == -1 else start + p.num_axes
+    if end > len(shape):
+        d.fail(f"end_axis = axis + num_axes = {end} is out of range for {dims(shape)}", "num_axes")
+    new = list(p.shape.dim)
+    if new.count(-1) > 1:
+        d.fail(
+            "new shape contains multiple -1 dims; at most a single (1) value of -1 may be specified",
+            "dim",
+        )
+    for i, dim in enumerate(new):
+        if dim < -1:
+            d.fail(f"dim must be -1, 0 or a size, got {dim}", "dim", i)
+        if dim == 0:
+            if start + i >= len(shape):
+                d.fail(
+                    "new shape contains a 0, but there was no corresponding bottom axis to copy",
+                    "dim",
+                    i,
+                )
+            new[i] = shape[start + i]
+    full = [*shape[:start], *new, *shape[end:]]
+    count = math.prod(shape)
+    if -1 in new:
+        known = -math.prod(full)
+        if known == 0 or count % known:
+            d.fail(
+                f"bottom count ({count}) must be divisible by the product of the specified "
+                f"dimensions ({known})",
+                "dim",
+                new.index(-1),
+            )
+        full[start + new.index(-1)] = count // known
+    if math.prod(full) != count:
+        d.fail(
+            f"output count must match input count: {dims(full)} has {math.prod(full)} elements, "
+            f"bottom '{d.param.bottom[0]}' ({dims(shape)}) has {count}",
+            "shape",
+        )
+    return tuple(full)
+
+
+@register("Reshape", bottoms=1, tops=1)
+def reshape(d: LayerDef) -> Layer:
+    """Replace the axes [axis, axis + num_axes) by `shape`: 0 copies a dim, -1 is inferred.
+
+    Caffe: reshape_layer.cpp.
+    """
+    new = _reshaped(d)
+    return stateless(lambda blobs, x: x.reshape(new))

@@ -1,0 +1,119 @@
+"""The one door for messages in files: found, read as text or binary, checked, upgraded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from netc.errors import NetcError, ParseError, did_you_mean, raise_all
+from netc.prototxt import SourceMap, parse
+from netc.schema import BlobProto, NetParameter, SolverParameter
+from netc.upgrade import upgrade_net, upgrade_solver
+
+M = TypeVar("M", bound=Message)
+PathLike = str | os.PathLike[str]
+
+
+class Loaded(NamedTuple, Generic[M]):
+    """A message in the current format, where its fields stood, and what was passed over."""
+
+    message: M
+    source: SourceMap
+    warnings: tuple[NetcError, ...] = ()
+
+
+def read_net(path: PathLike, *, allow_unknown: bool = False) -> Loaded[NetParameter]:
+    """A net, text or binary, upgraded. Raises ParseError and UpgradeError."""
+    loaded = _read(path, NetParameter, allow_unknown)
+    return Loaded(*upgrade_net(loaded.message, loaded.source), loaded.warnings)
+
+
+def parse_net(text: str, name: str = "<text>") -> Loaded[NetParameter]:
+    """A net from prototxt text, upgraded. Raises ParseError and UpgradeError."""
+    loaded = _parse(text, NetParameter, name, False)
+    return Loaded(*upgrade_net(loaded.message, loaded.source), loaded.warnings)
+
+
+def read_solver(path: PathLike, *, allow_unknown: bool = False) -> Loaded[SolverParameter]:
+    """A solver, text or binary, upgraded. Raises ParseError and UpgradeError."""
+    loaded = _read(path, SolverParameter, allow_unknown)
+    return Loaded(*upgrade_solver(loaded.message, loaded.source), loaded.warnings)
+
+
+def parse_solver(text: str, name: str = "<text>") -> Loaded[SolverParameter]:
+    """A solver from prototxt text, upgraded. Raises ParseError and UpgradeError."""
+    loaded = _parse(text, SolverParameter, name, False)
+    return Loaded(*upgrade_solver(loaded.message, loaded.source), loaded.warnings)
+
+
+def read_blob_proto(path: PathLike) -> BlobProto:
+    """A BlobProto, such as a mean file. Raises ParseError."""
+    return _read(path, BlobProto, False).message
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are a text file: UTF-8 without control characters."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(c < " " and c not in "\t\n\r\f\v" for c in text)
+
+
+def _read(path: PathLike, kind: type[M], allow_unknown: bool) -> Loaded[M]:
+    name = os.fspath(path)
+    data = read_bytes(path)
+    if is_text(data):
+        return _parse(data.decode("utf-8-sig"), kind, name, allow_unknown)
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise ParseError(
+            f"Failed to parse {kind.DESCRIPTOR.name} file: {len(data)} bytes that are neither "
+            f"prototxt nor a binary {kind.DESCRIPTOR.name}.",
+            name,
+        ) from None
+    return Loaded(message, SourceMap())
+
+
+def _parse(text: str, kind: type[M], name: str, allow_unknown: bool) -> Loaded[M]:
+    message, source, warnings = parse(text, kind, name, allow_unknown=allow_unknown)
+    missing = [
+        ParseError(f"Missing required field: {path}.", source.at(*_steps(path)))
+        for path in message.FindInitializationErrors()
+    ]
+    raise_all(missing)
+    return Loaded(message, source, tuple(warnings))
+
+
+def _steps(path: str) -> list[str | int]:
+    """The path "layer[2].clip_param.min" as the steps of a source map."""
+    steps: list[str | int] = []
+    for part in path.split("."):
+        name, _, index = part.partition("[")
+        steps += [name, int(index[:-1])] if index else [name]
+    return steps
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file. Raises ParseError with a suggestion when there is no such file."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise ParseError(
+            f"Failed to open file: {e.strerror or e}.", os.fspath(path), nearby(path)
+        ) from None
+
+
+def nearby(path: PathLike) -> str | None:
+    """A hint naming the file that was probably meant."""
+    wanted = Path(path)
+    try:
+        names = [p.name for p in wanted.parent.iterdir()]
+    except OSError:
+        return f"there is no folder {wanted.parent}"
+    return did_you_mean(wanted.name, names)

@@ -1,0 +1,26 @@
+"""How operations with Caffe's exact meaning run on a backend: `lowering.conv.convolve(plan, ...)`.
+
+The modules import jax, so they are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netc.lowering import conv as conv
+    from netc.lowering import lrn as lrn
+    from netc.lowering import platform as platform
+    from netc.lowering import pool as pool
+    from netc.lowering import reduce as reduce
+    from netc.lowering import windows as windows
+
+_MODULES = ("conv", "lrn", "platform", "pool", "reduce", "windows")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'netc.lowering' has no attribute '{name}'")
+    return importlib.import_module(f"netc.lowering.{name}")

@@ -1,0 +1,235 @@
+"""Max and average pooling with Caffe's windows, divisors and tie rule. Caffe: pooling_layer.cpp."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from netc.lowering.geometry import Axes, Pool, sizes, spatial_axes
+from netc.lowering.plan import Plan
+from netc.lowering.windows import add_back, pad_axis, slices
+
+
+def output_size(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int:
+    """Windows along an axis: ceil or floor((size + 2 pad - kernel) / stride) + 1, without a last
+    one that would start beyond the image.
+
+    # Caffe drops that window only where there is padding, and reads outside the image otherwise.
+    """
+    room = size + 2 * pad - kernel
+    out = (-(-room // stride) if ceil else room // stride) + 1
+    return out - 1 if (out - 1) * stride >= size + pad else out
+
+
+def _lowest(dtype) -> float:
+    """What a maximum starts from: -FLT_MAX, or the lowest value of a narrower type."""
+    return max(float(jnp.finfo(jnp.float32).min), float(jnp.finfo(dtype).min))
+
+
+def _geometry(x: Array, kernel: Axes, stride: Axes, pad: Axes, ceil: bool, layout: str) -> Pool:
+    batch, channels, size = sizes(x.shape, layout)
+    axes = zip(size, kernel, stride, pad, strict=True)
+    out = tuple(output_size(*a, ceil) for a in axes)
+    return Pool(batch, channels, size, tuple(kernel), tuple(stride), tuple(pad), out, layout)
+
+
+def _along(g: Pool, axis: int) -> tuple[int, int, int, int, int, int]:
+    """(axis of the array, size, kernel, stride, pad, out) of a spatial axis."""
+    return _spatial(g)[axis], g.size[axis], g.kernel[axis], g.stride[axis], g.pad[axis], g.out[axis]
+
+
+def _spatial(g: Pool) -> Axes:
+    return spatial_axes(g.layout, len(g.size) + 2)
+
+
+def _padded(g: Pool, x: Array, fill: float, axis: int) -> Array:
+    return pad_axis(x, _along(g, axis)[0], g.pad[axis], g.overhang[axis], fill)
+
+
+def _reduce_window(g: Pool, x: Array, start: float, operation) -> Array:
+    """XLA's windowed reduction over the padded image."""
+    dims, strides, edges = [1] * x.ndim, [1] * x.ndim, [(0, 0)] * x.ndim
+    for axis in range(len(g.size)):
+        at, _, dims[at], strides[at], _, _ = _along(g, axis)
+        edges[at] = (g.pad[axis], g.overhang[axis])
+    return lax.reduce_window(x, np.asarray(start, x.dtype)[()], operation, dims, strides, edges)
+
+
+def native_max(g: Pool, x: Array) -> Array:
+    """XLA's windowed maximum; its gradient goes to the first maximum in row-major order."""
+    return jnp.maximum(_reduce_window(g, x, -jnp.inf, lax.max), _lowest(x.dtype))
+
+
+def separable_max(g: Pool, x: Array) -> Array:
+    """The maximum along the last axis, then along the one before it, and so on.
+
+    The first column of each row's maximum, then the first row of the greatest: the first maximum
+    in row-major order.
+    """
+    for axis in reversed(range(len(g.size))):
+        x = _axis_max(g, axis, x)
+    return x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _axis_max(g: Pool, axis: int, x: Array) -> Array:
+    return _axis_max_forward(g, axis, x)[0]
+
+
+def _axis_max_forward(g: Pool, axis: int, x: Array):
+    """The maximum and the position in its window where it was first seen, -1 if nowhere."""
+    at, _, kernel, stride, _, out = _along(g, axis)
+    lowest = _lowest(x.dtype)
+    position = jnp.int8 if kernel < 128 else jnp.int32
+    best = jnp.full([out if a == at else n for a, n in enumerate(x.shape)], lowest, x.dtype)
+    first = jnp.full(best.shape, -1, position)
+    for k, value in enumerate(slices(_padded(g, x, lowest, axis), at, kernel, stride, out)):
+        better = value > best
+        best = jnp.where(better, value, best)
+        first = jnp.where(better, position(k), first)
+    return best, first
+
+
+def _axis_max_backward(g: Pool, axis: int, first: Array, dy: Array):
+    at, size, kernel, stride, pad, _ = _along(g, axis)
+    nothing = jnp.zeros((), dy.dtype)
+    parts = [jnp.where(first == first.dtype.type(k), dy, nothing) for k in range(kernel)]
+    return (add_back(parts, at, stride, pad, size),)
+
+
+_axis_max.defvjp(_axis_max_forward, _axis_max_backward)
+
+MAX_WAYS = {"native": native_max, "separable": separable_max}
+
+
+def max_pool(
+    plan: Plan,
+    x: Array,
+    *,
+    kernel: Axes,
+    stride: Axes,
+    pad: Axes,
+    ceil: bool,
+    layout: str = "NCHW",
+) -> Array:
+    """The maximum of each window clipped to the image: (N, C, *S) -> (N, C, *S').
+
+    Starts from -FLT_MAX; the gradient goes to the first maximum in row-major order.
+    """
+    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    return MAX_WAYS[plan.pick("max_pool", g)](g, x)
+
+
+def max_pool_with_mask(
+    plan: Plan,
+    x: Array,
+    *,
+    kernel: Axes,
+    stride: Axes,
+    pad: Axes,
+    ceil: bool,
+    layout: str = "NCHW",
+) -> tuple[Array, Array]:
+    """`max_pool` and the place of each maximum in its channel's plane, h W + w, as a float.
+
+    -1 where a window holds nothing above -FLT_MAX. The mask has no gradient, and is at least
+    float32: a narrower type could not count the pixels.
+    """
+    y = max_pool(plan, x, kernel=kernel, stride=stride, pad=pad, ceil=ceil, layout=layout)
+    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    return y, lax.stop_gradient(_mask(g, lax.stop_gradient(x)))
+
+
+def _mask(g: Pool, x: Array) -> Array:
+    dtype = x.dtype if x.dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
+    places = [_along(g, axis) for axis in range(len(g.size))]
+    plane = jnp.arange(math.prod(g.size), dtype=dtype)
+    plane = plane.reshape([n if a in _spatial(g) else 1 for a, n in enumerate(x.shape)])
+    for axis in range(len(g.size)):
+        x, plane = _padded(g, x, _lowest(x.dtype), axis), _padded(g, plane, -1.0, axis)
+
+    def windows(a: Array):
+        for position in itertools.product(*map(range, g.kernel)):
+            part = a
+            for k, (at, _, _, stride, _, out) in zip(position, places, strict=True):
+                part = lax.slice_in_dim(part, k, k + (out - 1) * stride + 1, stride, at)
+            yield part
+
+    best = jnp.asarray(_lowest(x.dtype), x.dtype)
+    mask = jnp.asarray(-1, dtype)
+    for value, index in zip(windows(x), windows(plane), strict=True):
+        better = value > best
+        mask = jnp.where(better, index, mask)
+        best = jnp.where(better, value, best)
+    return mask
+
+
+def native_sum(g: Pool, x: Array) -> Array:
+    """XLA's windowed sum."""
+    return _reduce_window(g, x, 0.0, lax.add)
+
+
+def separable_sum(g: Pool, x: Array) -> Array:
+    """Sums along one axis after the other."""
+    for axis in reversed(range(len(g.size))):
+        x = _axis_sum(g, axis, x)
+    return x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _axis_sum(g: Pool, axis: int, x: Array) -> Array:
+    at, _, kernel, stride, _, out = _along(g, axis)
+    return functools.reduce(jnp.add, slices(_padded(g, x, 0.0, axis), at, kernel, stride, out))
+
+
+def _axis_sum_backward(g: Pool, axis: int, _, dy: Array):
+    at, size, kernel, stride, pad, _ = _along(g, axis)
+    return (add_back([dy] * kernel, at, stride, pad, size),)
+
+
+_axis_sum.defvjp(lambda g, axis, x: (_axis_sum(g, axis, x), None), _axis_sum_backward)
+
+
+def whole_sum(g: Pool, x: Array) -> Array:
+    """One window over all of the image: a product with a vector of ones."""
+    ones = functools.partial(jnp.ones, (math.prod(g.size),), x.dtype)
+    if g.layout == "NCHW":
+        sums = x.reshape(g.batch, g.channels, -1) @ ones()
+    else:
+        sums = jnp.einsum("ipc,p->ic", x.reshape(g.batch, -1, g.channels), ones())
+    return sums.reshape([1 if a in _spatial(g) else n for a, n in enumerate(x.shape)])
+
+
+SUM_WAYS = {"native": native_sum, "separable": separable_sum, "whole": whole_sum}
+
+
+def ave_pool(
+    plan: Plan,
+    x: Array,
+    *,
+    kernel: Axes,
+    stride: Axes,
+    pad: Axes,
+    ceil: bool,
+    layout: str = "NCHW",
+) -> Array:
+    """The sum of each window over its area: (N, C, *S) -> (N, C, *S').
+
+    The area is that of the window clipped to [-pad, S + pad): padding counts, what reaches over
+    it does not.
+    """
+    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    y = SUM_WAYS[plan.pick("ave_pool", g)](g, x)
+    share = np.ones((1,) * x.ndim)
+    for axis in range(len(g.size)):
+        at, size, kernel_, stride_, pad_, out = _along(g, axis)
+        start = np.arange(out) * stride_ - pad_
+        length = np.minimum(start + kernel_, size + pad_) - start
+        share = share / length.reshape([-1 if a == at else 1 for a in range(x.ndim)])
+    return y * jnp.asarray(share, x.dtype)

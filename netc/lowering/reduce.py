@@ -1,0 +1,46 @@
+"""Sums over everything but the channels."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from netc.lowering.geometry import per_channel, sizes, spatial_axes
+from netc.lowering.plan import Plan
+
+
+def sum_by_product(x: Array, layout: str) -> Array:
+    """Channel sums as a product with a vector of ones."""
+    ones = functools.partial(jnp.ones, dtype=x.dtype)
+    if layout == "NHWC":
+        rows = x.reshape(-1, x.shape[-1])
+        return (ones((1, rows.shape[0])) @ rows)[0]
+    planes = x.reshape(*x.shape[:2], -1)
+    return (planes @ ones((planes.shape[2], 1)))[:, :, 0].sum(0)
+
+
+def sum_natively(x: Array, layout: str) -> Array:
+    """Channel sums as XLA's reduction."""
+    return x.sum((0, *spatial_axes(layout, x.ndim)))
+
+
+WAYS = {"product": sum_by_product, "native": sum_natively}
+
+
+def channel_sum(plan: Plan, x: Array, layout: str) -> Array:
+    """(C,): the sum of x over batch and space, added up in float32 or wider, in x's dtype."""
+    n, c, spatial = sizes(x.shape, layout)
+    way = WAYS[plan.pick("channel_sum", (n, c, spatial, layout))]
+
+    @jax.custom_vjp
+    def total(x):
+        return way(x, layout)
+
+    def backward(_, d):
+        return (jnp.broadcast_to(per_channel(d, layout, x.ndim), x.shape),)
+
+    total.defvjp(lambda x: (way(x, layout), None), backward)
+    return total(x)

@@ -1,0 +1,108 @@
+"""Which implementation is the fastest where: data, with a reason per row.
+
+For an operation the first row wins whose platform is the program's (`""` is every platform),
+that is able to compute the case, and that calls itself better. The facts are the geometry of the
+case: `geometry.Conv`, `geometry.Pool`, or a tuple named in a comment below. On GPU the native
+operations go to cuDNN, and XLA assigns layouts: no row but the last one applies.
+`benchmarks/lowerings.py` measures every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Predicate = Callable[[Any], bool]
+
+
+def always(_: Any) -> bool:
+    return True
+
+
+class Row(NamedTuple):
+    """able: what the implementation can compute. better: where it beats the rows below it."""
+
+    operation: str
+    implementation: str
+    platform: str
+    able: Predicate
+    better: Predicate
+    reason: str
+
+
+def _one_by_one(g: Any) -> bool:
+    return g.group == 1 and not any(g.pad) and all(k == 1 for k in g.kernel)
+
+
+def _no_space(g: Any) -> bool:
+    return not g.kernel
+
+
+def _depthwise(g: Any) -> bool:
+    return g.group == g.channels and g.num_output % g.channels == 0
+
+
+def _grouped(g: Any) -> bool:
+    return g.group > 1
+
+
+def _one_group(g: Any) -> bool:
+    return g.group == 1
+
+
+def _whole_image(g: Any) -> bool:
+    return g.group == 1 and not any(g.pad) and g.kernel == g.size
+
+
+def _dense(g: Any) -> bool:
+    return all(d == 1 for d in g.dilation)
+
+
+def _strided(g: Any) -> bool:
+    return any(s > 1 for s in g.stride)
+
+
+def _whole_window(g: Any) -> bool:
+    return g.whole
+
+
+_SIDES = ("conv.forward", "conv.input_gradient", "conv.weight_gradient")
+
+ROWS: tuple[Row, ...] = (
+    *(
+        row
+        for side in _SIDES
+        for row in (
+            Row(side, "pointwise", "", _one_by_one, _no_space,
+                "without spatial axes a convolution is a matrix product everywhere"),
+            Row(side, "pointwise", "cpu", _one_by_one, always,
+                "a matrix product is 3 to 5 times faster than a convolution of kernel 1"),
+            Row(side, "whole", "cpu", _whole_image, always,
+                "a kernel as large as the image is one matrix product"),
+            Row(side, "depthwise", "cpu", _depthwise, always,
+                "shifted multiply-adds: grouped convolutions of one channel fall off every "
+                "fast path"),
+            Row(side, "split", "cpu", _grouped, always,
+                "XLA's grouped convolution is several times slower than its plain one"),
+        )
+    ),
+    Row("conv.input_gradient", "phases", "cpu", _dense, _strided,
+        "dense convolutions instead of one over a dy blown up with zeros"),
+    Row("conv.weight_gradient", "positions", "cpu", _one_group, lambda g: False,
+        "one matrix product per kernel position"),
+    *(Row(side, "native", "", always, always, "XLA's own") for side in _SIDES),
+    # (batch, channels, spatial sizes, layout)
+    Row("channel_sum", "product", "cpu", always, always,
+        "XLA's reduction over pixels is 5 to 8 times slower than a product with ones"),
+    Row("channel_sum", "native", "", always, always, "XLA's own"),
+    Row("max_pool", "separable", "cpu", always, always,
+        "the gradient of XLA's windowed maximum is 8 to 30 times slower"),
+    Row("max_pool", "native", "", always, always, "XLA's own, exact in ties"),
+    Row("ave_pool", "whole", "cpu", _whole_window, always, "a product with ones"),
+    Row("ave_pool", "separable", "cpu", always, always, "fewer additions, vectorized"),
+    Row("ave_pool", "native", "", always, always, "XLA's own"),
+    # (batch, channels, spatial sizes, window, layout)
+    Row("lrn", "band", "cpu", always, always, "a product with a band matrix"),
+    Row("lrn", "slices", "cpu", always, lambda g: False, "shifted copies"),
+    Row("lrn", "native", "", always, always, "XLA's own"),
+)  # fmt: skip

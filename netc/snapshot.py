@@ -1,0 +1,166 @@
+"""Snapshots: weights, solver state and a sidecar, each written whole, the state last.
+
+`PREFIX_iter_N.caffemodel` and `PREFIX_iter_N.solverstate` are Caffe's. `PREFIX_iter_N.run.json` holds
+what Caffe does not keep: seed, data positions, the window of losses, and the digests of the other
+two, so that a pair that does not belong together is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netc.errors import NetcError, SnapshotError
+from netc.files import atomic
+from netc.schema import NetParameter
+from netc.weights import SolverStateFile, read_state, write_state, write_weights
+from netc.weights.content import Blobs
+
+STATE_NAME = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
+
+
+class Paths(NamedTuple):
+    """The three files of a snapshot."""
+
+    model: str
+    state: str
+    run: str
+
+
+class Snapshot(NamedTuple):
+    """A snapshot read back: where it is, the solver's state, and the sidecar, {} if it has none."""
+
+    paths: Paths
+    state: SolverStateFile
+    run: dict[str, Any]
+
+
+def paths(prefix: str, iteration: int, hdf5: bool = False) -> Paths:
+    """The names of the snapshot of an iteration."""
+    base, end = f"{prefix}_iter_{iteration}", ".h5" if hdf5 else ""
+    return Paths(f"{base}.caffemodel{end}", f"{base}.solverstate{end}", f"{base}.run.json")
+
+
+def prefix_of(snapshot_prefix: str, solver_file: str) -> str:
+    """Where snapshots go: unset is the solver file without its extension, a folder takes its stem."""
+    if not snapshot_prefix:
+        return os.path.splitext(solver_file)[0]
+    if os.path.isdir(snapshot_prefix):
+        return os.path.join(snapshot_prefix, Path(solver_file).stem)
+    return snapshot_prefix
+
+
+def write(
+    where: Paths,
+    net: NetParameter,
+    blobs: Blobs,
+    iteration: int,
+    history: Sequence[Any],
+    current_step: int,
+    run: dict[str, Any],
+) -> None:
+    """Write the three files, model first and state last, each whole or not at all.
+
+    Raises SnapshotError when one cannot be written; what was there before stays.
+    """
+    state = SolverStateFile(iteration, where.model, tuple(history), current_step)
+    try:
+        write_weights(where.model, net, blobs)
+        digest = {"model": _digest(where.model), "history": _history_digest(history)}
+        with atomic(where.run, "w") as file:
+            json.dump({**run, "iteration": iteration, "sha256": digest}, file, indent=1)
+        write_state(where.state, state)
+    except (NetcError, OSError) as error:
+        reason = error.message if isinstance(error, NetcError) else error.strerror or str(error)
+        raise SnapshotError(f"the snapshot was not written: {reason}", where.state) from error
+
+
+def read(state_path: str) -> Snapshot:
+    """Read a snapshot by its state file, and find its model.
+
+    The model is looked for where the state says, then beside the state file. Raises SnapshotError
+    when it is not there or not the one that was written with the state, WeightsError for bad files.
+    """
+    state = read_state(state_path)
+    base = STATE_NAME.sub(rf"_iter_{state.iter}", state_path)
+    run_path = f"{base}.run.json"
+    model = state.learned_net
+    beside = os.path.join(os.path.dirname(state_path), os.path.basename(model))
+    run = _read_run(run_path, state_path)
+    digests = run.get("sha256", {})
+    if digests.get("history") not in (None, _history_digest(state.history)):
+        raise SnapshotError(f"{run_path} was written with another state", state_path)
+    digest = digests.get("model")
+    candidates = [p for p in dict.fromkeys((beside, model)) if p and os.path.exists(p)]
+    if model and not candidates:
+        raise SnapshotError(
+            f"the weights of this state are missing: {model}", state_path, "they belong beside it"
+        )
+    for path in candidates:
+        if digest is None or _digest(path) == digest:
+            return Snapshot(Paths(path, state_path, run_path), state, run)
+    if digest is not None and candidates:
+        raise SnapshotError(
+            f"{candidates[0]} is not the file that was written with this state", state_path
+        )
+    return Snapshot(Paths("", state_path, run_path), state, run)
+
+
+def newest(prefix: str) -> Snapshot | None:
+    """The newest complete snapshot under a prefix, or None."""
+    folder, stem = os.path.split(prefix)
+    found = []
+    for name in os.listdir(folder or ".") if os.path.isdir(folder or ".") else ():
+        match = STATE_NAME.search(name)
+        if match and name[: match.start()] == stem:
+            found.append((int(match[1]), os.path.join(folder, name)))
+    for _, path in sorted(found, reverse=True):
+        try:
+            return read(path)
+        except NetcError:
+            continue
+    return None
+
+
+def probe(prefix: str) -> None:
+    """Check that snapshots can be written under a prefix, making its folder. Raises SnapshotError."""
+    temporary = f"{prefix}_iter_0.tempfile"
+    try:
+        Path(temporary).parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb"):
+            pass
+        os.unlink(temporary)
+    except OSError as error:
+        raise SnapshotError(
+            f"Cannot write to snapshot prefix '{prefix}': {error.strerror}.",
+            hint="make sure that the folder exists and may be written",
+        ) from None
+
+
+def _read_run(path: str, state_path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"the sidecar {path} cannot be read: {error}", state_path) from None
+
+
+def _history_digest(history: Sequence[Any]) -> str:
+    digest = hashlib.sha256()
+    for array in history:
+        digest.update(np.ascontiguousarray(array, np.float32))
+    return digest.hexdigest()
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

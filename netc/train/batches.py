@@ -1,0 +1,148 @@
+"""From feeds to the inputs of a program: loaded ahead, checked, placed on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from netc.compile import Program
+from netc.data.feeds import Feed
+from netc.data.loader import Loader
+from netc.errors import DataError, SolverError
+from netc.graph.ir import Graph
+from netc.layers.base import LabelRule
+
+Inputs = dict[str, Any]
+Provide = Callable[[int], Inputs]
+
+
+class Labels(NamedTuple):
+    """Labels that come straight from a feed: their place, and the layers' rule for them."""
+
+    feed: int
+    top: int
+    rule: LabelRule
+    reader: str
+
+
+def feeds(graph: Graph) -> list[tuple[Feed, tuple[str, ...]]]:
+    """The feeds of a graph with the values that they fill."""
+    return [(n.set_up.feed, n.tops) for n in graph.nodes if n.set_up.feed is not None]
+
+
+def labels_to_check(graph: Graph) -> list[Labels]:
+    """Which tops of feeds are read as class labels."""
+    place = {t: (i, j) for i, (_, tops) in enumerate(feeds(graph)) for j, t in enumerate(tops)}
+    found = []
+    for node in graph.nodes:
+        rule = node.set_up.labels
+        if rule is not None and (at := place.get(node.bottoms[rule.bottom])):
+            found.append(Labels(*at, rule, node.name))
+    return found
+
+
+def check_labels(
+    graph_feeds: list[tuple[Feed, tuple[str, ...]]],
+    rules: list[Labels],
+    k: int,
+    batch: tuple[tuple[np.ndarray, ...], ...],
+) -> None:
+    """Every label of batch k is a class. Raises DataError naming the record."""
+    for at in rules:
+        labels = batch[at.feed][at.top]
+        wrong = (labels < 0) | (labels >= at.rule.classes)
+        if at.rule.ignore is not None:
+            wrong &= labels != at.rule.ignore
+        if wrong.any():
+            row = int(np.argwhere(wrong)[0][0])
+            value = float(labels[wrong][0])
+            records = graph_feeds[at.feed][0].describe(k)
+            raise DataError(
+                f"label {value:g} is outside the {at.rule.classes} classes "
+                f"0..{at.rule.classes - 1} that layer '{at.reader}' scores",
+                records[row] if row < len(records) else f"example {row} of batch {k}",
+                "num_output of the last layer must be the largest label + 1",
+            )
+
+
+class Batches:
+    """The inputs of pass k, k + 1, ... of a program; its whole state is `k`.
+
+    provide: gives the inputs that no feed fills, as (k) -> {value: array}.
+    """
+
+    def __init__(
+        self, program: Program, k: int = 0, provide: Provide | None = None, place: Any = None
+    ) -> None:
+        graph = program.graph
+        self._feeds, self._rules = feeds(graph), labels_to_check(graph)
+        fed = {t for _, tops in self._feeds for t in tops}
+        self._own = [v for v in graph.inputs if v not in fed]
+        self._place = place or jax.device_put
+        if self._own and provide is None:
+            raise SolverError(
+                f"nothing fills the blob '{self._own[0]}' of an Input layer of net '{graph.name}'",
+                hint="give the net a Data or HDF5Data layer, or fill the blob from Python",
+            )
+        self._provide, self.k, self.waited = provide, k, 0.0
+        self._loader: Loader | None = None
+
+    def __iter__(self) -> Iterator[Inputs]:
+        return self
+
+    def __next__(self) -> Inputs:
+        inputs: Inputs = {}
+        if self._feeds:
+            if self._loader is None:
+                self._loader = Loader([_Checked(self)], self.k)
+            (fed,) = next(self._loader)
+            self.waited = self._loader.waited
+            inputs.update(fed)
+        if self._own and self._provide:
+            inputs.update(self._provide(self.k))
+        self.k += 1
+        return inputs
+
+    def make(self, k: int) -> Inputs:
+        """The fed inputs of pass k, on the device. Raises DataError."""
+        batch = tuple(feed.batch(k) for feed, _ in self._feeds)
+        check_labels(self._feeds, self._rules, k, batch)
+        named = {
+            t: x
+            for (_, tops), arrays in zip(self._feeds, batch, strict=True)
+            for t, x in zip(tops, arrays, strict=True)
+        }
+        return self._place(named)
+
+    def at(self, k: int) -> Inputs:
+        """All inputs of pass k, apart from the run of batches."""
+        own = self._provide(k) if self._own and self._provide else {}
+        return {**self.make(k), **own}
+
+    def seek(self, k: int) -> None:
+        """Go on with pass k."""
+        self.close()
+        self.k = k
+
+    def close(self) -> None:
+        """Stop the threads that load ahead."""
+        if self._loader is not None:
+            self._loader.close()
+            self._loader = None
+
+
+class _Checked:
+    """All feeds of a net as one, so that checking and placing happen in the loader's threads."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.shapes, self.dtypes, self.labels_top, self.epoch_size = (), (), None, None
+        self._batches = batches
+
+    def batch(self, k: int) -> Any:
+        return self._batches.make(k)
+
+    def describe(self, k: int) -> tuple[str, ...]:
+        return ()

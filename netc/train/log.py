@@ -1,0 +1,66 @@
+"""Log lines in the form that Caffe's log scripts expect (glog's)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+LEVELS = (("INFO", "I"), ("WARNING", "W"), ("ERROR", "E"), ("CRITICAL", "F"))
+
+
+class GlogFormatter(logging.Formatter):
+    """`I0102 03:04:05.678901  pid file.py:line] text`, the form with no year."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        letter = dict(LEVELS).get(record.levelname, "I")
+        stamp = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
+        micro = int(record.created % 1 * 1e6)
+        head = f"{letter}{stamp}.{micro:06d} {record.process:5d} {record.filename}:{record.lineno}]"
+        return f"{head} {record.getMessage()}"
+
+
+def to_stderr(stream: Any = None) -> logging.Handler:
+    """Show netc's log on stderr in glog's form; GLOG_minloglevel is heeded."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(GlogFormatter())
+    logger = logging.getLogger("netc")
+    for old in list(logger.handlers):
+        logger.removeHandler(old)
+    logger.addHandler(handler)
+    least = os.environ.get("GLOG_minloglevel", "0")
+    logger.setLevel(
+        (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)[
+            int(least) if least in "0123" and len(least) == 1 else 0
+        ]
+    )
+    logger.propagate = False
+    return handler
+
+
+def number(value: float) -> str:
+    """A number as C++ streams print it: six significant digits."""
+    return f"{value:.6g}"
+
+
+def output_lines(
+    kind: str, outputs: Mapping[str, Any], blobs: Mapping[str, str], weights: Mapping[str, float]
+) -> list[str]:
+    """One line per scalar of every output, numbered: `    Train net output #0: loss = 0.1`.
+
+    blobs: value -> blob name. weights: value -> loss weight.
+    """
+    lines = []
+    for value, array in outputs.items():
+        weight = weights.get(value, 0.0)
+        for x in np.ravel(array):
+            suffix = f" (* {number(weight)} = {number(weight * float(x))} loss)" if weight else ""
+            lines.append(
+                f"    {kind} net output #{len(lines)}: {blobs[value]} = {number(float(x))}{suffix}"
+            )
+    return lines

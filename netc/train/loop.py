@@ -1,0 +1,249 @@
+"""The loop: test, iterate, report, snapshot, in Caffe's order. Caffe: solver.cpp, Solve and Step."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from netc import snapshot
+from netc.errors import SnapshotError
+from netc.prototxt import to_text
+from netc.schema import SolverParameter
+from netc.train import debug, health
+from netc.train.log import number, output_lines
+from netc.train.progress import Progress
+from netc.train.record import Record
+from netc.train.saving import save
+from netc.train.session import Session
+from netc.train.signals import Signals
+from netc.train.step import GOOD, Metrics
+
+log = logging.getLogger(__name__)
+AHEAD = 2  # reports that may wait for the device before the loop waits for them
+
+
+class Due(NamedTuple):
+    """A report of an iteration whose numbers are not read yet."""
+
+    iteration: int
+    metrics: Metrics
+    display: bool
+    at: float
+
+
+class Loop:
+    """Runs a session to max_iter and tells about it.
+
+    prefix: where snapshots go. record: the run folder, or None.
+    Raises RunError when the loss stops being finite, DataError from the data.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        prefix: str,
+        signals: Signals | None = None,
+        record: Record | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.session, self.p = session, session.p
+        self.prefix, self.record = prefix, record
+        self.signals = signals or Signals("none", "none")
+        self.stopping = False
+        self.saved_at = -1
+        self._due: deque[Due] = deque()
+        self._bar_enabled = progress
+        self._debug: Any = None
+        self._shown = (0.0, session.iteration)
+        self.waited = 0.0
+
+    def solve(self) -> None:
+        """From where the session is to max_iter, with tests, snapshots and a last report."""
+        session, p = self.session, self.p
+        log.info("Solving %s", session.train.graph.name)
+        log.info("Learning Rate Policy: %s", p.lr_policy)
+        self._shown = (time.perf_counter(), session.iteration)
+        shapes = [session.train.graph.shapes[v] for v in session.train.graph.inputs]
+        batch = shapes[0][0] * p.iter_size if shapes and shapes[0] else 0
+        bar = Progress(p.max_iter, session.iteration, batch, self._bar_enabled)
+        with bar, self.signals:
+            self._bar = bar
+            while session.iteration < p.max_iter and not self.stopping:
+                self.one()
+            self.flush()
+            self.finish()
+        log.info("Optimization stopped early." if self.stopping else "Optimization Done.")
+
+    def one(self) -> None:
+        """One iteration with what is due around it."""
+        session, p = self.session, self.p
+        it = session.iteration
+        if p.test_interval and it % p.test_interval == 0 and (it > 0 or p.test_initialization):
+            self.test_all()
+            if self.stopping:
+                return
+        display = bool(p.display) and it % p.display == 0
+        if display and p.debug_info:
+            self.tell_debug(it)
+        metrics = session.step()
+        self._due.append(Due(it, metrics, display, time.perf_counter()))
+        self.report(AHEAD)
+        done = session.iteration
+        asked = self.signals.take()
+        if asked == "snapshot" or (p.snapshot and done % p.snapshot == 0):
+            self.save()
+        if asked == "stop":
+            self.stopping = True
+
+    def report(self, wait_beyond: int) -> None:
+        """Tell what is ready, in order; wait while more than `wait_beyond` reports are due."""
+        while self._due and (
+            len(self._due) > wait_beyond or self._due[0].metrics.loss.is_ready()
+        ):
+            self.tell(self._due.popleft())
+
+    def flush(self) -> None:
+        """Wait for everything that is due."""
+        self.report(0)
+
+    def tell(self, due: Due) -> None:
+        metrics = due.metrics
+        if int(metrics.bad) != GOOD:
+            self._due.clear()
+            raise health.diagnosis(self.session, int(metrics.bad))
+        if self.p.clip_gradients >= 0 and float(metrics.norm) > self.p.clip_gradients:
+            self.tell_clipping(float(metrics.norm))
+        then, at = self._shown
+        speed = (due.iteration - at) / max(due.at - then, 1e-9)
+        if not due.display:
+            self._bar.update(due.iteration + 1, None, None, speed) if due.iteration % 16 == 0 else None
+            return
+        graph, loss, rate = self.session.train.graph, float(metrics.smoothed), float(metrics.rate)
+        every = self.p.display
+        log.info(
+            "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
+            due.iteration,
+            number(speed),
+            number((due.at - then) if due.iteration > at else 0),
+            every,
+            number(loss),
+        )
+        outputs = jax.device_get(metrics.outputs)
+        for line in output_lines("Train", outputs, graph.blobs, graph.weights):
+            log.info("%s", line)
+        log.info("Iteration %d, lr = %s", due.iteration, number(rate))
+        self._bar.update(due.iteration + 1, loss, rate, speed)
+        self._shown = (due.at, due.iteration)
+        if self.record:
+            named = {graph.blobs[k]: v for k, v in outputs.items()}
+            self.record.write("train", due.iteration, {**named, "loss": loss, "lr": rate})
+
+    def tell_clipping(self, norm: float) -> None:
+        limit = self.p.clip_gradients
+        log.info(
+            "Gradient clipping: scaling down gradients (L2 norm %s > %s) by scale factor %s",
+            number(norm),
+            number(limit),
+            number(limit / norm),
+        )
+
+    def tell_debug(self, iteration: int) -> None:
+        session = self.session
+        self._debug = self._debug or debug.gradients(session.train)
+        k = iteration * self.p.iter_size
+        told = debug.lines(
+            session.train, self._debug, session.blobs(), session.pass_key(k), session.batches.at(k)
+        )
+        for line in told[:-1]:
+            log.info("%s", line)
+        log.error("%s", told[-1])
+
+    def test_all(self) -> None:
+        """Test every test net and tell the means of its outputs."""
+        self.flush()
+        for index in range(len(self.session.tests)):
+            self.test(index)
+            if self.stopping:
+                return
+        then, at = self._shown
+        self._shown = (time.perf_counter(), self.session.iteration) if at else (then, at)
+
+    def test(self, index: int) -> None:
+        net, it = self.session.tests[index], self.session.iteration
+        log.info("Iteration %d, Testing net (#%d)", it, index)
+        means = self.session.test(index, self._may_go_on)
+        if means is None:
+            log.info("Test interrupted.")
+            return
+        loss = means.pop("")
+        if self.p.test_compute_loss:
+            log.info("Test loss: %s", number(float(loss)))
+        graph = net.program.graph
+        for line in output_lines("Test", means, graph.blobs, graph.weights):
+            log.info("%s", line)
+        if self.record:
+            named = {graph.blobs[k]: v for k, v in means.items()}
+            self.record.write(f"test {index}", it, {**named, "loss_sum": loss})
+
+    def _may_go_on(self) -> bool:
+        while (asked := self.signals.take()) != "none":
+            if asked == "snapshot":
+                self.save()
+            elif asked == "stop":
+                self.stopping = True
+        return not self.stopping
+
+    def save(self) -> None:
+        """Write a snapshot; one that fails is only a warning."""
+        self.flush()
+        try:
+            where = save(self.session, self.prefix)
+        except SnapshotError as error:
+            log.warning("%s; training goes on", error.message)
+            return
+        self.saved_at = self.session.iteration
+        log.info("Snapshotting to binary proto file %s", where.model) if not where.model.endswith(
+            ".h5"
+        ) else log.info("Snapshotting to HDF5 file %s", where.model)
+        kind = "HDF5" if where.state.endswith(".h5") else "binary proto"
+        log.info("Snapshotting solver state to %s file %s", kind, where.state)
+
+    def finish(self) -> None:
+        """The last snapshot, the last loss, the last test."""
+        session, p = self.session, self.p
+        it = session.iteration
+        if p.snapshot_after_train and self.saved_at != it:
+            self.save()
+        if self.stopping:
+            return
+        if p.display and it % p.display == 0:
+            loss = self.last_loss()
+            log.info("Iteration %d, loss = %s", it, number(loss))
+        if p.test_interval and it % p.test_interval == 0:
+            self.test_all()
+
+    def last_loss(self) -> float:
+        """The smoothed loss with one more forward pass counted in, which takes a batch."""
+        session = self.session
+        k = session.batches.k
+        program = session.train
+        learned = {**session.frozen, **session.carry.blobs}
+        values, _ = jax.jit(program.apply)(
+            learned, session.carry.state, session.pass_key(k), next(session.batches)
+        )
+        window = np.array(session.carry.losses)
+        window[session.iteration % self.p.average_loss] = float(program.loss(values))
+        return float(np.nanmean(window))
+
+
+def announce(p: SolverParameter) -> None:
+    """Log the solver as it is about to run."""
+    log.info("Initializing solver from parameters: \n%s", to_text(p).rstrip())
+
+
+__all__ = ["Loop", "announce", "snapshot"]

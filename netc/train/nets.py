@@ -1,0 +1,162 @@
+"""Which nets a solver trains and tests, and in which states. Caffe: solver.cpp, InitTrainNet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from netc.errors import NetcError, SolverError, did_you_mean, raise_all
+from netc.load import Loaded, read_net
+from netc.prototxt import SourceMap
+from netc.schema import NetParameter, NetState, Phase, SolverParameter
+
+TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+class NetInState(NamedTuple):
+    """A net, the state to filter it with, and where it came from."""
+
+    net: Loaded[NetParameter]
+    state: NetState
+    origin: str
+
+
+class Nets(NamedTuple):
+    """The nets of a solver, one for training and any number for testing."""
+
+    train: NetInState
+    tests: tuple[NetInState, ...]
+
+
+def resolve(
+    solver: Loaded[SolverParameter], level: int | None = None, stages: tuple[str, ...] = ()
+) -> Nets:
+    """The nets of a solver, read, each with its state.
+
+    level replaces that of train_state, stages are added to it. Raises SolverError and ParseError.
+    """
+    p, source = solver.message, solver.source
+    given = [f for f in TRAIN_FIELDS if p.HasField(f)]
+    if len(given) != 1:
+        have = f"got {', '.join(given)}" if given else "got none"
+        many = "must not contain more than one of these fields specifying a train_net"
+        one = "must specify a train net using one of these fields"
+        raise SolverError(
+            f"SolverParameter {many if given else one}: {', '.join(TRAIN_FIELDS)}; {have}",
+            source.at(given[1]) if given else source.span,
+            None if given else 'net: "train_val.prototxt"',
+        )
+    train = _read(solver, given[0])
+    extra = NetState()
+    extra.CopyFrom(p.train_state)
+    if level is not None:
+        extra.level = level
+    extra.stage.extend(stages)
+    in_train = NetInState(train[0], _merged(Phase.TRAIN, train[0].message, extra), train[1])
+    return Nets(in_train, _tests(solver, given[0], train))
+
+
+def _tests(
+    solver: Loaded[SolverParameter], shared: str, train: tuple[Loaded[NetParameter], str]
+) -> tuple[NetInState, ...]:
+    """All test_net_param, then all test_net files, then the rest of test_iter from the shared net."""
+    p, source = solver.message, solver.source
+    explicit = [
+        (Loaded(n, source.node("test_net_param", i)), "specified by test_net_param")
+        for i, n in enumerate(p.test_net_param)
+    ]
+    explicit += [
+        (read_net(f), f"specified by test_net file: {f}") for f in p.test_net
+    ]
+    generic = shared in ("net", "net_param")
+    rest = len(p.test_iter) - len(explicit)
+    if rest < 0 or (rest > 0 and not generic):
+        raise SolverError(
+            f"test_iter must be specified for each test network: {len(p.test_iter)} test_iter, "
+            f"{len(explicit)} test nets",
+            source.at("test_iter", 0) if p.test_iter else source.at("test_net", 0),
+        )
+    loaded = explicit + [train] * rest
+    if len(p.test_state) not in (0, len(loaded)):
+        raise SolverError(
+            f"test_state must be unspecified or specified once per test net: {len(loaded)} test "
+            f"nets, {len(p.test_state)} test_state",
+            source.at("test_state", 0),
+        )
+    if loaded and p.test_interval <= 0:
+        raise SolverError(
+            f"test_interval must be greater than 0 where there are test nets, got {p.test_interval}",
+            source.at("test_interval") if p.HasField("test_interval") else source.at("test_iter", 0),
+        )
+    states = list(p.test_state) or [NetState()] * len(loaded)
+    return tuple(
+        NetInState(net, _merged(Phase.TEST, net.message, state), origin)
+        for (net, origin), state in zip(loaded, states, strict=True)
+    )
+
+
+def _read(solver: Loaded[SolverParameter], field: str) -> tuple[Loaded[NetParameter], str]:
+    value = getattr(solver.message, field)
+    if isinstance(value, str):
+        return _read_named(solver, field, value), f"from {field} file: {value}"
+    node = solver.source.node(field)
+    return Loaded(value, node if solver.source.get(field) else SourceMap()), f"specified in {field}"
+
+
+def _read_named(solver: Loaded[SolverParameter], field: str, path: str) -> Loaded[NetParameter]:
+    from pathlib import Path
+
+    at = solver.source.at(field)
+    if at is not None and not Path(path).exists():
+        beside = Path(at.source.name).parent / Path(path).name
+        hint = "paths are relative to the current folder"
+        if beside.exists():
+            hint += f"; there is {beside}"
+        raise SolverError(f"there is no file '{path}'", at, hint)
+    return read_net(path)
+
+
+def _merged(phase: int, net: NetParameter, state: NetState) -> NetState:
+    """The phase, then the net's own state, then the solver's: scalars replace, stages add up."""
+    merged = NetState(phase=phase)
+    merged.MergeFrom(net.state)
+    merged.MergeFrom(state)
+    return merged
+
+
+def check_solver(solver: Loaded[SolverParameter]) -> None:
+    """Everything about a solver that can be wrong before its nets are read.
+
+    Raises SolverError, or Errors holding several.
+    """
+    from netc.solvers import SOLVERS, policies
+
+    p, source = solver.message, solver.source
+    errors: list[NetcError] = []
+
+    def wrong(message: str, field: str, hint: str | None = None) -> None:
+        errors.append(SolverError(message, source.at(field) or source.span, hint))
+
+    if p.type not in SOLVERS:
+        wrong(
+            f"Unknown solver type: {p.type} (known types: {', '.join(SOLVERS)})",
+            "type",
+            did_you_mean(p.type, SOLVERS),
+        )
+    elif found := SOLVERS[p.type].check(p):
+        wrong(*found)
+    if found := policies.problem(p):
+        wrong(*found, did_you_mean(p.lr_policy, policies.POLICIES) if p.lr_policy else None)
+    if p.average_loss < 1:
+        wrong(f"average_loss should be non-negative and at least 1, got {p.average_loss}", "average_loss")
+    if p.iter_size < 1:
+        wrong(f"iter_size must be at least 1, got {p.iter_size}", "iter_size")
+    if p.regularization_type not in ("L1", "L2"):
+        wrong(
+            f"Unknown regularization type: {p.regularization_type}",
+            "regularization_type",
+            'it is "L1" or "L2"',
+        )
+    for field in ("base_lr", "max_iter"):
+        if not p.HasField(field):
+            wrong(f"{field} is missing", field, f"{field}: {'0.01' if field == 'base_lr' else '10000'}")
+    raise_all(errors)

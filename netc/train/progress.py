@@ -1,0 +1,67 @@
+"""A progress bar on a terminal: loss, rate, examples per second, time left."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from netc.train.log import GlogFormatter
+
+
+class Progress:
+    """A line at the bottom of a terminal, log lines above it; nothing when stderr is no terminal."""
+
+    def __init__(self, total: int, done: int, batch: int, enabled: bool | None = None) -> None:
+        self._bar: Any = None
+        self._batch = batch
+        self._shown = sys.stderr.isatty() if enabled is None else enabled
+        self._total, self._done = total, done
+
+    def __enter__(self) -> Progress:
+        if self._shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+            console = Console(stderr=True)
+            self._bar = Bar(
+                TextColumn("{task.completed}/{task.total}"),
+                BarColumn(None),
+                TextColumn("{task.fields[facts]}"),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=self._total, completed=self._done, facts="")
+            self._bar.start()
+            logger = logging.getLogger("netc")
+            self._replaced = list(logger.handlers)
+            logger.handlers[:] = [_Above(console)]
+        return self
+
+    def update(self, done: int, loss: float | None, rate: float | None, speed: float) -> None:
+        """Show where the run is; speed in iterations per second."""
+        if self._bar is None:
+            return
+        facts = [] if loss is None else [f"loss {loss:.4g}"]
+        facts += [] if rate is None else [f"lr {rate:.3g}"]
+        facts.append(f"{speed * self._batch:.0f} examples/s" if self._batch else f"{speed:.1f} it/s")
+        self._bar.update(self._task, completed=done, facts="  ".join(facts))
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            logging.getLogger("netc").handlers[:] = self._replaced
+            self._bar = None
+
+
+class _Above(logging.Handler):
+    """Prints log lines above the bar."""
+
+    def __init__(self, console: Any) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(GlogFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)

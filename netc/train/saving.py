@@ -1,0 +1,72 @@
+"""A session to and from snapshots."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+import jax.numpy as jnp
+
+from netc import snapshot
+from netc.errors import WeightsError
+from netc.schema import SolverParameter
+from netc.snapshot import Paths, Snapshot
+from netc.train.session import Session
+from netc.transfer import by_layer, file_message
+
+
+def save(session: Session, prefix: str) -> Paths:
+    """Write a snapshot of the session. Raises SnapshotError."""
+    p, graph = session.p, session.train.graph
+    hdf5 = p.snapshot_format == SolverParameter.HDF5
+    where = snapshot.paths(prefix, session.iteration, hdf5)
+    run = {
+        "seed": session.seed,
+        "solver": p.type,
+        "losses": [float(x).hex() for x in session.carry.losses],
+        "test_batches": [t.batches.k for t in session.tests],
+    }
+    snapshot.write(
+        where,
+        file_message(graph),
+        by_layer(graph, session.blobs(), owners_only=hdf5),
+        session.iteration,
+        session.history(),
+        current_step(p, session.iteration),
+        run,
+    )
+    return where
+
+
+def current_step(p: SolverParameter, iteration: int) -> int:
+    """What Caffe stores as current_step after this many iterations."""
+    last = iteration - 1
+    if p.lr_policy == "multistep":
+        return bisect_right(sorted(p.stepvalue), last)
+    return last // p.stepsize if p.lr_policy == "step" and last >= 0 else 0
+
+
+def restore(session: Session, found: Snapshot) -> None:
+    """Go on from a snapshot; what its sidecar holds is restored to the bit.
+
+    Raises WeightsError when the snapshot is of another net or solver.
+    """
+    written = found.run.get("solver", session.p.type)
+    if written != session.p.type:
+        raise WeightsError(
+            f"the state was written by solver type {written}, this solver is {session.p.type}",
+            found.paths.state,
+            f'type: "{written}"',
+        )
+    if found.paths.model:
+        session.load_weights(found.paths.model)
+    session.restore_history(found.state.iter, list(found.state.history), found.paths.state)
+    _restore_run(session, found.run)
+
+
+def _restore_run(session: Session, run: dict[str, Any]) -> None:
+    losses = [float.fromhex(x) for x in run.get("losses", ())]
+    if len(losses) == session.p.average_loss:
+        session.carry = session.carry._replace(losses=jnp.array(losses, jnp.float32))
+    for net, k in zip(session.tests, run.get("test_batches", ()), strict=False):
+        net.batches.seek(k)

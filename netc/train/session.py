@@ -1,0 +1,211 @@
+"""A solver at work: its programs, what they carry, and one iteration at a time."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from netc.compile import Arrays, Program, compile_net
+from netc.errors import WeightsError
+from netc.load import Loaded
+from netc.lowering.plan import Plan
+from netc.schema import SolverParameter
+from netc.solvers import SOLVERS, get_history, set_history
+from netc.train.batches import Batches, Provide
+from netc.train.nets import NetInState, Nets, check_solver, resolve
+from netc.train.step import Carry, Metrics, make_step, make_test, start
+from netc.transfer import by_key, shared_blobs, targets
+from netc.weights import read_weights
+from netc.weights.match import Match, match
+
+log = logging.getLogger(__name__)
+
+
+class TestNet(NamedTuple):
+    """A net that is tested: its program, its jitted pass, its batches, its own blobs.
+
+    shared: key of a blob here -> key of the training net's blob that it is.
+    """
+
+    __test__ = False
+
+    program: Program
+    run: Callable[..., Arrays]
+    batches: Batches
+    shared: dict[str, str]
+    own: Arrays
+    iterations: int
+    key: Any
+
+
+class Session:
+    """The state of a run and the functions that move it on.
+
+    Raises SolverError, and whatever reading and compiling the nets raises.
+    """
+
+    def __init__(
+        self,
+        solver: Loaded[SolverParameter],
+        plan: Plan,
+        level: int | None = None,
+        stages: tuple[str, ...] = (),
+        provide: Provide | None = None,
+        donate: bool = True,
+    ) -> None:
+        check_solver(solver)
+        self.solver, self.p, self.plan = solver, solver.message, plan
+        self.seed = self.p.random_seed if self.p.random_seed >= 0 else secrets.randbits(31)
+        self.nets: Nets = resolve(solver, level, stages)
+        log.info("Creating training net %s", self.nets.train.origin)
+        self.train = self._compile(self.nets.train)
+        self.key = jax.random.key(self.seed)
+        self._step = make_step(self.train, self.p, donate)
+        self.batches = Batches(self.train, 0, provide)
+        self.set_blobs(*self.train.init(self.seed))
+        self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
+        log.info("Solver scaffolding done.")
+
+    def _compile(self, net: NetInState) -> Program:
+        return compile_net(net.net, net.state, self.plan, self.seed)
+
+    def _test_net(self, index: int, net: NetInState) -> TestNet:
+        log.info("Creating test net (#%d) %s", index, net.origin)
+        program = self._compile(net)
+        shared = shared_blobs(self.train.graph, program.graph)
+        blobs, state = program.init(self.seed)
+        own = {k: v for k, v in {**blobs, **state}.items() if k not in shared}
+        key = jax.random.fold_in(self.key, zlib.crc32(f"test {index}".encode()))
+        return TestNet(
+            program,
+            make_test(program),
+            Batches(program),
+            shared,
+            jax.device_put(own),
+            self.p.test_iter[index],
+            key,
+        )
+
+    @property
+    def iteration(self) -> int:
+        """How many iterations are done."""
+        return self._iteration
+
+    def set_blobs(self, blobs: Arrays, state: Arrays) -> None:
+        """Start from these blobs at iteration 0 with an empty history."""
+        moving = set(self.train.graph.trainable)
+        # Donated buffers must be JAX's own, never the caller's memory.
+        owned = jax.tree.map(lambda x: jnp.array(x, jnp.float32), (blobs, state))
+        self.frozen = {k: v for k, v in owned[0].items() if k not in moving}
+        self.carry = start(
+            self.train, self.p, {k: v for k, v in owned[0].items() if k in moving}, owned[1]
+        )
+        self._iteration = 0
+
+    def blobs(self) -> Arrays:
+        """All blobs, learnable and carried, by key, on the device."""
+        return {**self.frozen, **self.carry.blobs, **self.carry.state}
+
+    def replace_blobs(self, values: Arrays) -> None:
+        """Put new values into some blobs, keeping history and iteration."""
+        own = {k: jnp.array(v, jnp.float32) for k, v in values.items()}
+        self.frozen = {k: own.get(k, v) for k, v in self.frozen.items()}
+        self.carry = self.carry._replace(
+            blobs={k: own.get(k, v) for k, v in self.carry.blobs.items()},
+            state={k: own.get(k, v) for k, v in self.carry.state.items()},
+        )
+
+    def step(self) -> Metrics:
+        """Dispatch one iteration; what it reports is read when it is due."""
+        passes = tuple(next(self.batches) for _ in range(self.p.iter_size))
+        self.carry, metrics = self._step(self.carry, self.frozen, passes, self.key)
+        self._iteration += 1
+        return metrics
+
+    def pass_key(self, k: int) -> Any:
+        """The key that pass k of the training net draws from."""
+        return jax.random.fold_in(self.key, k)
+
+    def test(self, index: int, go_on: Callable[[], bool] = lambda: True) -> Arrays | None:
+        """The mean of every output of test net `index` over its test_iter batches, NumPy.
+
+        The loss is under ''. None if `go_on`, asked before every batch, says no.
+        """
+        net = self.tests[index]
+        trained = self.blobs()
+        blobs = {**net.own, **{k: trained[t] for k, t in net.shared.items()}}
+        learned = {p.key: blobs[p.key] for p in net.program.graph.params if not p.carried}
+        state = {p.key: blobs[p.key] for p in net.program.graph.params if p.carried}
+        total: Any = None
+        for _ in range(net.iterations):
+            if not go_on():
+                return None
+            k = jnp.int32(net.batches.k)
+            values = net.run(learned, state, net.key, k, next(net.batches))
+            total = values if total is None else jax.tree.map(jnp.add, total, values)
+        return jax.tree.map(lambda x: np.asarray(x) / max(net.iterations, 1), total)
+
+    def load_weights(self, path: str) -> Match:
+        """Copy blobs from a file by layer name, also into the test nets' own. Raises WeightsError."""
+        weights = read_weights(path)
+        found = match(targets(self.train.graph), weights)
+        self.replace_blobs(by_key(self.train.graph, found))
+        for i, net in enumerate(self.tests):
+            own = by_key(net.program.graph, match(targets(net.program.graph), weights))
+            kept = {k: own.get(k, v) for k, v in net.own.items()}
+            self.tests = (*self.tests[:i], net._replace(own=jax.device_put(kept)), *self.tests[i + 1 :])
+        return found
+
+    def history(self) -> list[np.ndarray]:
+        """The solver's history as Caffe stores it: zeros for blobs that do not move."""
+        arrays = []
+        for tree in get_history(SOLVERS[self.p.type], self.carry.history):
+            for p in self.train.graph.params:
+                array = tree.get(p.key)
+                arrays.append(
+                    np.zeros(p.spec.shape, np.float32) if array is None else np.asarray(array)
+                )
+        return arrays
+
+    def restore_history(self, iteration: int, arrays: list[np.ndarray], path: str) -> None:
+        """Go on from an iteration with this history. Raises WeightsError if it does not fit."""
+        solver, params = SOLVERS[self.p.type], self.train.graph.params
+        if len(arrays) != len(solver.history) * len(params):
+            raise WeightsError(
+                f"Incorrect length of history blobs: {len(arrays)} stored, {solver.name} on this "
+                f"net has {len(solver.history) * len(params)}.",
+                path,
+                "the state is of another net or another solver type",
+            )
+        trees: list[Arrays] = []
+        for i in range(len(solver.history)):
+            part = arrays[i * len(params) : (i + 1) * len(params)]
+            tree: Arrays = {}
+            for p, array in zip(params, part, strict=True):
+                if array.size != int(np.prod(p.spec.shape)):
+                    raise WeightsError(
+                        f"history blob of '{p.key}' is {array.shape}, the net's is {p.spec.shape}",
+                        path,
+                        "the state is of another net",
+                    )
+                if p.key in self.carry.blobs:
+                    tree[p.key] = jnp.array(array, jnp.float32).reshape(p.spec.shape)
+            trees.append(tree)
+        self.carry = self.carry._replace(
+            history=set_history(solver, self.carry.history, trees),
+            iteration=jnp.int32(iteration),
+        )
+        self._iteration = iteration
+        self.batches.seek(iteration * self.p.iter_size)
+
+    def close(self) -> None:
+        """Stop the threads that load batches."""
+        for batches in (self.batches, *(t.batches for t in self.tests)):
+            batches.close()

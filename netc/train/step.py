@@ -1,0 +1,140 @@
+"""One iteration as one compiled function: forward, backward, update. Caffe: solver.cpp, Step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from netc.compile import Arrays, Program
+from netc.lowering.platform import jit
+from netc.schema import SolverParameter
+from netc.solvers import SOLVERS, global_norm, schedule, transformation
+
+GOOD = -1
+
+
+class Carry(NamedTuple):
+    """What an iteration changes; its buffers are donated to the next.
+
+    blobs: the learnable blobs that move. state: carried blobs of layers. history: the optax state.
+    iteration: how many are done, int32. losses: the window of average_loss. bad: the first
+    iteration whose loss was not finite, or GOOD; from then on nothing moves.
+    """
+
+    blobs: Arrays
+    state: Arrays
+    history: Any
+    iteration: Any
+    losses: Any
+    bad: Any
+
+
+class Metrics(NamedTuple):
+    """What an iteration reports: device arrays, read when they are due.
+
+    loss: the mean over the passes of the iteration. smoothed: over the window as well.
+    outputs: of the last pass. norm: of the summed gradients, where they are clipped.
+    """
+
+    loss: Any
+    smoothed: Any
+    outputs: Arrays
+    rate: Any
+    norm: Any
+    bad: Any
+
+
+Step = Callable[[Carry, Arrays, Sequence[Mapping[str, Any]], Any], tuple[Carry, Metrics]]
+
+
+def optimizer(program: Program, p: SolverParameter) -> optax.GradientTransformationExtraArgs:
+    """The solver's update for the blobs of a program that move."""
+    params = program.graph.param_by_key
+    moving = program.graph.trainable
+    return transformation(
+        SOLVERS[p.type],
+        p,
+        {k: params[k].lr_mult for k in moving},
+        {k: params[k].decay_mult for k in moving},
+    )
+
+
+def start(program: Program, p: SolverParameter, blobs: Arrays, state: Arrays) -> Carry:
+    """The carry before the first iteration: history zero, window empty."""
+    return Carry(
+        blobs,
+        state,
+        optimizer(program, p).init(blobs),
+        jnp.zeros((), jnp.int32),
+        jnp.full((p.average_loss,), jnp.nan, jnp.float32),
+        jnp.full((), GOOD, jnp.int32),
+    )
+
+
+def pass_loss(program: Program) -> Callable[..., tuple[Any, tuple[Arrays, Arrays]]]:
+    """(moving, frozen, state, key, inputs) -> (loss, (values, state)) of one pass."""
+
+    def f(moving: Arrays, frozen: Arrays, state: Arrays, key: Any, inputs: Arrays) -> Any:
+        values, state = program.apply({**frozen, **moving}, state, key, inputs)
+        return program.loss(values), (values, state)
+
+    return f
+
+
+def make_step(program: Program, p: SolverParameter, donate: bool = True) -> Step:
+    """The jitted iteration: (carry, frozen blobs, one dict of inputs per pass, key) -> (carry, metrics).
+
+    The gradient is summed over iter_size passes, in a loop unrolled at compile time.
+    """
+    gradient = jax.value_and_grad(pass_loss(program), has_aux=True)
+    update, rate_at = optimizer(program, p).update, schedule(p)
+    outputs = program.graph.outputs
+
+    def step(
+        carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
+    ) -> tuple[Carry, Metrics]:
+        state, total, loss, values = carry.state, None, jnp.zeros((), jnp.float32), {}
+        for i, inputs in enumerate(passes):
+            pass_key = jax.random.fold_in(key, carry.iteration * p.iter_size + i)
+            (one, (values, state)), grads = gradient(
+                carry.blobs, frozen, state, pass_key, inputs
+            )
+            total = grads if total is None else jax.tree.map(jnp.add, total, grads)
+            loss = loss + one
+        loss = loss / p.iter_size
+        rate = rate_at(carry.iteration)
+        updates, history = update(
+            total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration
+        )
+        good = jnp.isfinite(loss) & (carry.bad == GOOD)
+        moved = (optax.apply_updates(carry.blobs, updates), state, history)
+        blobs, state, history = jax.tree.map(
+            lambda new, old: jnp.where(good, new, old),
+            moved,
+            (carry.blobs, carry.state, carry.history),
+        )
+        losses = carry.losses.at[carry.iteration % p.average_loss].set(loss)
+        bad = jnp.where(
+            (carry.bad == GOOD) & ~good, carry.iteration, carry.bad
+        )
+        norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
+        metrics = Metrics(
+            loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad
+        )
+        return Carry(blobs, state, history, carry.iteration + 1, losses, bad), metrics
+
+    return jit(step, donate_argnums=(0,) if donate else ())
+
+
+def make_test(program: Program) -> Callable[..., Arrays]:
+    """The jitted test pass: (blobs, state, key, k, inputs) -> outputs, with the loss under ''."""
+
+    def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Arrays:
+        values, _ = program.apply(blobs, state, jax.random.fold_in(key, k), inputs)
+        return {**{k: values[k] for k in program.graph.outputs}, "": program.loss(values)}
+
+    return jit(test)

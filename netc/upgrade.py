@@ -1,0 +1,114 @@
+"""Old files to the current format: one pure function per step, in Caffe's order.
+
+A step takes a message with its source map and returns both, new if it changed anything, so that an
+error in an upgraded file still points at the line its author wrote. Caffe: upgrade_proto.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netc.errors import UpgradeError
+from netc.prototxt import SourceMap
+from netc.schema import NetParameter, SolverParameter
+
+SOLVER_TYPES = {0: "SGD", 1: "Nesterov", 2: "AdaGrad", 3: "RMSProp", 4: "AdaDelta", 5: "Adam"}
+
+
+def refuse_old_layers(
+    net: NetParameter, source: SourceMap
+) -> tuple[NetParameter, SourceMap]:
+    """Refuse nets written with `layers`, the format before 2014."""
+    if net.layers:
+        raise UpgradeError(
+            f"{len(net.layers)} layers are written as `layers`, the format before 2014, "
+            "which is not read here.",
+            source.at("layers", 0),
+            "Caffe's upgrade_net_proto_text rewrites the file in the current format",
+        )
+    return net, source
+
+
+def inputs(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMap]:
+    """Net-level `input` fields become one layer of type Input that comes first."""
+    if not net.input:
+        return net, source
+    shaped = bool(net.input_shape)
+    given = len(net.input_shape) if shaped else len(net.input_dim)
+    needed = len(net.input) * (1 if shaped else 4)
+    if given not in (0, needed):
+        field = "input_shape" if shaped else "input_dim"
+        raise UpgradeError(
+            f"{len(net.input)} inputs need {needed} {field} entries, got {given}.",
+            source.at(field, 0),
+            "give one input_shape { dim: ... } per input" if shaped else "give four per input",
+        )
+    upgraded = NetParameter()
+    nodes = SourceMap(source.span, dict(source.fields))
+    if given:
+        layer = upgraded.layer.add(name="input", type="Input", top=net.input)
+        for i in range(len(net.input)):
+            dims = net.input_shape[i].dim if shaped else net.input_dim[4 * i : 4 * i + 4]
+            layer.input_param.shape.add(dim=dims)
+        param = SourceMap(source.at("input_shape" if shaped else "input_dim", 0))
+        param.fields["shape"] = source.get("input_shape")
+        node = SourceMap(source.at("input", 0))
+        node.fields = {"top": source.get("input"), "input_param": [param]}
+        nodes.fields["layer"] = [node, *source.get("layer")]
+    upgraded.MergeFrom(net)
+    for field in ("input", "input_dim", "input_shape"):
+        upgraded.ClearField(field)
+        nodes.fields.pop(field, None)
+    return upgraded, nodes
+
+
+def solver_type(
+    solver: SolverParameter, source: SourceMap
+) -> tuple[SolverParameter, SourceMap]:
+    """The enum `solver_type` becomes the string `type`."""
+    if not solver.HasField("solver_type"):
+        return solver, source
+    if solver.HasField("type"):
+        raise UpgradeError(
+            "Failed to upgrade solver: old solver_type field (enum) and new type field (string) "
+            "cannot be both specified in solver proto text.",
+            source.at("solver_type"),
+            f'keep type: "{solver.type}" and drop the older solver_type',
+        )
+    upgraded = SolverParameter()
+    upgraded.CopyFrom(solver)
+    upgraded.type = SOLVER_TYPES[solver.solver_type]
+    upgraded.ClearField("solver_type")
+    nodes = SourceMap(source.span, dict(source.fields))
+    if old := nodes.fields.pop("solver_type", None):
+        nodes.fields["type"] = old
+    return upgraded, nodes
+
+
+NetStep = Callable[[NetParameter, SourceMap], tuple[NetParameter, SourceMap]]
+NET_STEPS: tuple[NetStep, ...] = (refuse_old_layers, inputs)
+
+
+def upgrade_net(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMap]:
+    """Every step for nets, in order. Raises UpgradeError."""
+    for step in NET_STEPS:
+        net, source = step(net, source)
+    return net, source
+
+
+def upgrade_solver(
+    solver: SolverParameter, source: SourceMap
+) -> tuple[SolverParameter, SourceMap]:
+    """Every step for solvers, the nets inside them included. Raises UpgradeError."""
+    solver, source = solver_type(solver, source)
+    for field in ("net_param", "train_net_param"):
+        if solver.HasField(field):
+            net, node = upgrade_net(getattr(solver, field), source.node(field))
+            getattr(solver, field).CopyFrom(net)
+            source.fields[field] = [node]
+    for i, net in enumerate(solver.test_net_param):
+        upgraded, node = upgrade_net(net, source.node("test_net_param", i))
+        net.CopyFrom(upgraded)
+        if source.get("test_net_param"):
+            source.fields["test_net_param"][i] = node
+    return solver, source
