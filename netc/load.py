@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ from netc.upgrade import upgrade_net, upgrade_solver
 
 M = TypeVar("M", bound=Message)
 PathLike = str | os.PathLike[str]
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 class Loaded(NamedTuple, Generic[M]):
@@ -55,19 +57,17 @@ def read_blob_proto(path: PathLike) -> BlobProto:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether bytes are a text file: UTF-8 without control characters."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return False
-    return not any(c < " " and c not in "\t\n\r\f\v" for c in text)
+    """Whether bytes are a text file: no control characters, of which a binary net has many."""
+    return not _CONTROL.search(data)
 
 
 def _read(path: PathLike, kind: type[M], allow_unknown: bool) -> Loaded[M]:
     name = os.fspath(path)
     data = read_bytes(path)
     if is_text(data):
-        return _parse(data.decode("utf-8-sig"), kind, name, allow_unknown)
+        # Comments may be in any encoding; in a string other bytes become escape sequences.
+        text = data.decode("utf-8-sig", "backslashreplace")
+        return _parse(text, kind, name, allow_unknown)
     message = kind()
     try:
         message.ParseFromString(data)

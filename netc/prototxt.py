@@ -1,7 +1,8 @@
 """Text of a prototxt to a message with the place of every field, and back.
 
-`parse` accepts what `google.protobuf.text_format.Parse` accepts and gives the same message; on top of
-it, it keeps where each field stood and goes on after a mistake, so that one run reports several.
+`parse` accepts what `google.protobuf.text_format.Parse` accepts and gives the same message (only that
+escape sequences no C++ reader knows, such as `\\d`, are mistakes); on top of it, it keeps where each
+field stood and goes on after a mistake, so that one run reports several.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from netc.errors import NetcError, ParseError, Source, Span, did_you_mean, raise_all
-from netc.schema import fork_of, is_repeated
+from netc.schema import is_repeated
 
 M = TypeVar("M", bound=Message)
 Path = tuple[str | int, ...]
@@ -33,6 +34,7 @@ _TOKENS = re.compile(
       | \Z)""",
     re.VERBOSE | re.MULTILINE,
 )
+_ESCAPED = re.compile(r"""(?:[^\\]|\\(?:[abfnrtvxuU\\'"0-3]|[4-7](?![0-7]{2})))*+""")
 _CLOSING = {"{": "}", "<": ">", "[": "]"}
 _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -40,12 +42,8 @@ _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
-_BOOLS = {"true": True, "t": True, "1": True, "True": True} | {
-    "false": False,
-    "f": False,
-    "0": False,
-    "False": False,
-}
+_BOOLS = dict.fromkeys(("true", "t", "1", "True"), True)
+_BOOLS |= dict.fromkeys(("false", "f", "0", "False"), False)
 
 
 @dataclass(eq=False)
@@ -129,6 +127,7 @@ class _Parser:
         self.source, self.allow_unknown = source, allow_unknown
         self.errors: list[NetcError] = []
         self.warnings: list[NetcError] = []
+        self.open: list[Descriptor] = []
         self.tokens = self._scan(source.text)
         self.advance()
 
@@ -166,11 +165,13 @@ class _Parser:
         return self.lost(f"Expected {what}, found {found}.", hint=hint)
 
     def message(self, message: Message, node: SourceMap, end: str) -> None:
+        self.open.append(message.DESCRIPTOR)
         while self.token != end:
             if not self.token:
                 opened = f"the message that starts at line {node.span.line}" if node.span else ""
                 raise self.expected(f'"{end}" to close {opened}')
             self.field(message, node)
+        self.open.pop()
         if end:
             self.advance()
 
@@ -178,7 +179,7 @@ class _Parser:
         name, at = self.token, self.span()
         kind = message.DESCRIPTOR
         if not (name[:1].isalpha() or name[:1] == "_"):
-            hint = "there is one '}' too many above" if name in "}>" else None
+            hint = f"there is one '{name}' too many here or above" if name in "}>" else None
             raise self.expected("a field name", hint)
         self.advance()
         known = kind.fields_by_name.get(name)
@@ -188,9 +189,11 @@ class _Parser:
         if not self.take(":") and not is_message:
             raise self.expected(f'":" after "{name}"')
         if is_repeated(known) and self.take("["):
-            while not self.take("]"):
+            more = not self.take("]")
+            while more:
                 self.value(message, known, node, at)
-                if not self.take(",") and self.token != "]":
+                more = not self.take("]")
+                if more and not self.take(","):
                     raise self.expected('"," or "]"')
         else:
             self.value(message, known, node, at)
@@ -198,15 +201,23 @@ class _Parser:
             self.take(";")
 
     def unknown(self, kind: Descriptor, name: str, at: Span) -> None:
-        forks = fork_of(kind.name, name)
-        hint = did_you_mean(name, kind.fields_by_name)
-        if forks:
-            hint = f"the field comes from {', '.join(forks)}"
         error = ParseError(
-            f'Message type "{kind.full_name}" has no field named "{name}".', at, hint
+            f'Message type "{kind.full_name}" has no field named "{name}".',
+            at,
+            self.belongs(kind, name) or did_you_mean(name, kind.fields_by_name),
         )
         (self.warnings if self.allow_unknown else self.errors).append(error)
         self.skip_value()
+
+    def belongs(self, kind: Descriptor, name: str) -> str | None:
+        """Where a field is known that a message does not have."""
+        if any(name in outer.fields_by_name for outer in self.open):
+            return "a '}' seems to be missing above"
+        inside = [
+            f.name for f in kind.fields if f.message_type and name in f.message_type.fields_by_name
+        ]
+        more = ", ..." if len(inside) > 3 else ""
+        return f"it is a field of {', '.join(inside[:3])}{more}" if inside else None
 
     def skip_value(self) -> None:
         """Pass over the value of an unknown field, up to its balanced end."""
@@ -302,27 +313,23 @@ class _Parser:
         return _enum(token, known)
 
     def string(self, known: FieldDescriptor) -> str | bytes:
-        parts = []
         if self.token[0] not in "'\"":
             token = self.token
             self.advance()
             raise _BadValue(f"{known.name} takes a string, not {token}.", f'write "{token}"')
+        parts = []
         while self.token[:1] in ("'", '"'):
-            text, closed = self.token, len(self.token) > 1 and self.token[-1] == self.token[0]
-            if not closed:
-                raise self.lost(f"String missing ending quote: {text}")
+            if len(self.token) < 2 or self.token[-1] != self.token[0]:
+                raise self.lost(f"String missing ending quote: {self.token}")
+            parts.append(self.token)
             self.advance()
-            try:
-                parts.append(text_encoding.CUnescape(text[1:-1]))
-            except ValueError as e:
-                raise _BadValue(f"Bad escape in the string {text}: {e}") from None
-        joined = b"".join(parts)
+        joined = b"".join(map(_unescape, parts))
         if known.type == FieldDescriptor.TYPE_BYTES:
             return joined
         try:
             return joined.decode()
         except UnicodeDecodeError as e:
-            raise _BadValue(f"{known.name} is not valid UTF-8: {e}") from None
+            raise _BadValue(f"{known.name} is not valid UTF-8: {e.reason}.") from None
 
 
 class _BadValue(Exception):
@@ -331,6 +338,20 @@ class _BadValue(Exception):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def _unescape(token: str) -> bytes:
+    """The bytes of a quoted string. As in C++, and not in Python, `\\d` is no escape sequence."""
+    inside = token[1:-1]
+    try:
+        if _ESCAPED.fullmatch(inside):
+            return text_encoding.CUnescape(inside)
+    except ValueError:
+        pass
+    raise _BadValue(
+        f"Invalid escape sequence in string literal {token}.",
+        "a backslash is written \\\\; paths can have / instead",
+    )
 
 
 def _number(token: str) -> int:
@@ -351,7 +372,7 @@ def _integer(token: str, known: FieldDescriptor) -> int:
 
 
 def _float(token: str, known: FieldDescriptor) -> float:
-    bare = token.rstrip("fF") if not re.fullmatch(r"-?inf", token, re.I) else token
+    bare = re.sub(r"(?i)^(-?inf)f$|f+$", r"\1", token)  # 1.5f as in C, but one f belongs to inff
     octal = re.match(r"-?0[0-9]+", token)
     for text in () if octal else (token, bare):
         try:
@@ -373,7 +394,7 @@ def _enum(token: str, known: FieldDescriptor) -> int:
             f'Enum type "{kind.full_name}" has no value named {token}.',
             did_you_mean(token, names) or f"it is one of {', '.join(names)}",
         ) from None
-    if number not in kind.values_by_number:
+    if number not in {v.number for v in kind.values}:  # values_by_number wraps at 32 bits
         values = ", ".join(f"{v.name}={v.number}" for v in kind.values)
         raise _BadValue(
             f'Enum type "{kind.full_name}" has no value with number {number}.', f"it has {values}"

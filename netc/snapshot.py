@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from netc.schema import NetParameter
 from netc.weights import SolverStateFile, read_state, write_state, write_weights
 from netc.weights.content import Blobs
 
+log = logging.getLogger(__name__)
 STATE_NAME = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
 
 
@@ -85,32 +87,32 @@ def write(
 def read(state_path: str) -> Snapshot:
     """Read a snapshot by its state file, and find its model.
 
-    The model is looked for where the state says, then beside the state file. Raises SnapshotError
-    when it is not there or not the one that was written with the state, WeightsError for bad files.
+    The model is looked for beside the state file, then where the state says. A sidecar that was
+    written with another state is left out. Raises SnapshotError when the model is not there or not
+    the one that was written with the state, WeightsError for bad files.
     """
     state = read_state(state_path)
-    base = STATE_NAME.sub(rf"_iter_{state.iter}", state_path)
-    run_path = f"{base}.run.json"
-    model = state.learned_net
-    beside = os.path.join(os.path.dirname(state_path), os.path.basename(model))
+    run_path = STATE_NAME.sub("", state_path) + f"_iter_{state.iter}.run.json"
     run = _read_run(run_path, state_path)
     digests = run.get("sha256", {})
-    if digests.get("history") not in (None, _history_digest(state.history)):
-        raise SnapshotError(f"{run_path} was written with another state", state_path)
-    digest = digests.get("model")
-    candidates = [p for p in dict.fromkeys((beside, model)) if p and os.path.exists(p)]
-    if model and not candidates:
+    if digests and digests.get("history") != _history_digest(state.history):
+        log.warning("%s was written with another state and is left out", run_path)
+        run, digests = {}, {}
+    beside = os.path.join(os.path.dirname(state_path), os.path.basename(state.learned_net))
+    candidates = dict.fromkeys((beside, state.learned_net)) if state.learned_net else {}
+    there = [p for p in candidates if os.path.exists(p)]
+    if candidates and not there:
         raise SnapshotError(
-            f"the weights of this state are missing: {model}", state_path, "they belong beside it"
+            f"the weights of this state are missing: {state.learned_net}",
+            state_path,
+            "they belong beside it",
         )
-    for path in candidates:
-        if digest is None or _digest(path) == digest:
-            return Snapshot(Paths(path, state_path, run_path), state, run)
-    if digest is not None and candidates:
+    fitting = [p for p in there if "model" not in digests or _digest(p) == digests["model"]]
+    if there and not fitting:
         raise SnapshotError(
-            f"{candidates[0]} is not the file that was written with this state", state_path
+            f"{there[0]} is not the file that was written with this state", state_path
         )
-    return Snapshot(Paths("", state_path, run_path), state, run)
+    return Snapshot(Paths(fitting[0] if fitting else "", state_path, run_path), state, run)
 
 
 def newest(prefix: str) -> Snapshot | None:
@@ -123,9 +125,12 @@ def newest(prefix: str) -> Snapshot | None:
             found.append((int(match[1]), os.path.join(folder, name)))
     for _, path in sorted(found, reverse=True):
         try:
-            return read(path)
-        except NetcError:
+            found = read(path)
+        except NetcError as error:
+            log.warning("%s is passed over: %s", path, error.message)
             continue
+        if found.run or not os.path.exists(found.paths.run):
+            return found
     return None
 
 

@@ -81,6 +81,13 @@ def by_layer(
 def file_message(graph: Graph) -> NetParameter:
     """The net as a .caffemodel lists it: filtered, upgraded, with Split layers and phases."""
     message, _ = insert_splits(graph.message, SourceMap())
+    return with_phases(graph.replace(message=message))
+
+
+def with_phases(graph: Graph) -> NetParameter:
+    """The net's message without its state, every layer with the phase it is in."""
+    message = NetParameter()
+    message.CopyFrom(graph.message)
     message.ClearField("state")
     for layer in message.layer:
         if not layer.HasField("phase"):

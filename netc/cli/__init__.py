@@ -1,0 +1,78 @@
+"""The command line: `netc COMMAND ...`. One file per command, no logic."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from netc import __version__
+from netc.errors import NetcError, UsageError, did_you_mean
+
+COMMANDS = {
+    "train": "train a net, or go on with a snapshot",
+    "test": "score a net on its test data",
+    "time": "time a net, layer by layer and as a whole",
+    "check": "find mistakes in a net or solver without running it",
+    "show": "print a net after one of the compiler's passes",
+    "summary": "list layers, shapes, parameters, operations and memory",
+    "device_query": "list the devices JAX sees",
+    "convert_imageset": "turn a list of images into a database",
+    "dataset": "make a ready database of a known data set",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status: 0 done, 1 a mistake in the files, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except NetcError as error:
+        if "--debug" in arguments:
+            raise
+        print(error.render(), file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "-help", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] in ("-version", "--version"):
+        print(f"netc {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        raise UsageError(
+            f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"
+        )
+    command = importlib.import_module(f"netc.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"netc {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments[1:]))
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [
+        "usage: netc COMMAND [flags]    (netc COMMAND --help lists its flags)",
+        "",
+        "netc compiles Caffe nets and solvers to jitted JAX programs.",
+        "",
+        *(f"  {name:<{width}}{text}" for name, text in COMMANDS.items()),
+    ]
+    return "\n".join(lines)

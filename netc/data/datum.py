@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from netc.data.fail import dims
 from netc.errors import DataError
 from netc.schema import Datum
 
@@ -37,8 +38,7 @@ def pixels(datum: Datum, color: bool | None = None) -> np.ndarray:
     else:
         values = np.array(datum.float_data, np.float32)
     if min(shape) < 1 or values.size != prod(shape):
-        size = " x ".join(map(str, shape))
-        raise DataError(f"Incorrect data field size {values.size} for a Datum of {size}")
+        raise DataError(f"Incorrect data field size {values.size} for a Datum of {dims(shape)}")
     return values.reshape(shape)
 
 
@@ -63,8 +63,10 @@ def decode_image(data: bytes, color: bool | None = None) -> np.ndarray:
 
 
 def planes(image: np.ndarray) -> np.ndarray:
-    """OpenCV's (H, W) or (H, W, C) as a (C, H, W) view."""
-    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    """OpenCV's (H, W) or (H, W, C) as (C, H, W)."""
+    import cv2
+
+    return np.stack(cv2.split(image))
 
 
 def encode_raw(image: np.ndarray, label: int) -> bytes:

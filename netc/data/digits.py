@@ -15,8 +15,7 @@ import numpy as np
 
 from netc.data.datum import encode_raw
 from netc.data.draws import permutation
-from netc.data.writer import write_lmdb
-from netc.errors import DataError
+from netc.data.writer import refuse_existing, write_lmdb
 
 TRAIN_COUNT = 1437
 SIZE = 28
@@ -57,8 +56,7 @@ def write_digits(folder: str, log: Callable[[str], None] = print) -> None:
     parts = split_digits()
     paths = {name: os.path.join(folder, f"digits_{name}_lmdb") for name in parts}
     for path in paths.values():
-        if os.path.exists(path):
-            raise DataError("the database exists already", path, "give another folder")
+        refuse_existing(path)
     for name, (images, labels) in parts.items():
         with write_lmdb(paths[name]) as writer:
             for index, (image, label) in enumerate(zip(images, labels, strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
@@ -48,3 +48,8 @@ def missing(path: str) -> str | None:
     if os.path.lexists(path):
         return None
     return nearby(path) or f"paths are relative to the working directory, {os.getcwd()}"
+
+
+def dims(shape: Sequence[int]) -> str:
+    """A shape as people read it: 3 x 28 x 28."""
+    return " x ".join(map(str, shape))

@@ -10,7 +10,7 @@ import numpy as np
 
 from netc.data import datum
 from netc.data.draws import below, draws
-from netc.data.fail import Fail, failing, located, plain_fail
+from netc.data.fail import Fail, dims, failing, located, plain_fail
 from netc.data.hdf5 import HDF5Feed
 from netc.data.sources import open_source
 from netc.data.transform import Transformer
@@ -28,10 +28,14 @@ class Feed(Protocol):
     epoch_size: after how many examples the source starts again, or None.
     """
 
-    shapes: tuple[tuple[int, ...], ...]
-    dtypes: tuple[np.dtype, ...]
-    labels_top: int | None
-    epoch_size: int | None
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]: ...
+    @property
+    def dtypes(self) -> tuple[np.dtype, ...]: ...
+    @property
+    def labels_top(self) -> int | None: ...
+    @property
+    def epoch_size(self) -> int | None: ...
 
     def batch(self, k: int) -> tuple[np.ndarray, ...]:
         """The tops of batch k, new arrays each time. Raises DataError."""
@@ -114,7 +118,7 @@ class DataFeed:
         row = self._transformer.output_shape(shape)
         if row != self._row:
             raise DataError(
-                f"the image is {_size(row)}, that of the first record {_size(self._row)}",
+                f"the image is {dims(row)}, that of the first record {dims(self._row)}",
                 hint="images of several sizes need crop_size, or resizing when they are converted",
             )
         self._accepted.add(shape)
@@ -129,7 +133,3 @@ def open_feed(param: LayerParameter, phase: str, seed: int, fail: Fail | None = 
     phase: "TRAIN" or "TEST". fail: raises an error at a field of the layer; by default DataError.
     """
     return FEEDS[param.type](param, phase, seed, fail or plain_fail)
-
-
-def _size(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

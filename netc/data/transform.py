@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from netc.data.draws import below, draws
-from netc.data.fail import Fail, failing, plain_fail
+from netc.data.fail import Fail, dims, failing, plain_fail
 from netc.errors import DataError
 from netc.load import read_blob_proto
 from netc.schema import BlobProto, TransformationParameter
@@ -58,7 +58,7 @@ class Transformer:
         if crop > min(height, width):
             fail(f"crop_size {crop} is larger than the image, {height} x {width}", "crop_size")
         if mean is not None and self._param.mean_file and mean.shape != shape:
-            size = f"is {_size(mean.shape)}, the image {_size(shape)}"
+            size = f"is {dims(mean.shape)}, the image {dims(shape)}"
             fail(f"mean_file '{self._param.mean_file}' {size}", "mean_file")
         if mean is not None and len(mean) not in (1, channels):
             rule = f"Specify either 1 mean_value or as many as channels: {channels}"
@@ -120,7 +120,7 @@ def _read_mean(path: str, fail: Fail) -> np.ndarray:
         if len(shape) != 3 or values.size != np.prod(shape):
             raise DataError(
                 f"a mean image needs one image of C x H x W values, "
-                f"got {values.size} values of shape {_size(shape)}",
+                f"got {values.size} values of shape {dims(shape)}",
                 path,
             )
     return values.reshape(shape)
@@ -133,7 +133,3 @@ def _blob_shape(blob: BlobProto) -> tuple[int, ...]:
     else:
         shape = (blob.num, blob.channels, blob.height, blob.width)
     return shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
-
-
-def _size(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

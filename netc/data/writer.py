@@ -46,6 +46,12 @@ class LmdbWriter:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
 
 
+def refuse_existing(path: str) -> None:
+    """Raises DataError when there is something of this name."""
+    if os.path.lexists(path):
+        raise DataError("the database exists already", path, "give another name")
+
+
 @contextmanager
 def write_lmdb(path: str) -> Iterator[LmdbWriter]:
     """A writer of the LMDB `path`, which exists once the block has ended well.
@@ -54,6 +60,7 @@ def write_lmdb(path: str) -> Iterator[LmdbWriter]:
     """
     import lmdb
 
+    refuse_existing(path)
     try:
         with atomic_folder(path) as folder:
             environment = lmdb.open(os.fspath(folder), map_size=MAP_SIZE)
@@ -64,8 +71,6 @@ def write_lmdb(path: str) -> Iterator[LmdbWriter]:
             finally:
                 environment.close()
             os.remove(folder / "lock.mdb")
-    except FileExistsError:
-        raise DataError("the database exists already", path, "give another name") from None
     except (OSError, lmdb.Error) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
+        reason = getattr(e, "strerror", None) or e
         raise DataError(f"the database cannot be written: {reason}", path) from None

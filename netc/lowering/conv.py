@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -113,7 +114,9 @@ def _swapped(g: Conv, w: Array) -> Array:
 
 
 # Ways that cut the work into smaller convolutions, for which the plan picks again.
-RECURSIVE = {side: {"split": functools.partial(split, side)} for side in WAYS}
+RECURSIVE: dict[str, dict[str, Callable[[Plan, Conv, Array, Array], Array]]] = {
+    side: {"split": functools.partial(split, side)} for side in WAYS
+}
 RECURSIVE["conv.input_gradient"]["phases"] = by_phases
 
 

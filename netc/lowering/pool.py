@@ -32,7 +32,10 @@ def _lowest(dtype) -> float:
     return max(float(jnp.finfo(jnp.float32).min), float(jnp.finfo(dtype).min))
 
 
-def _geometry(x: Array, kernel: Axes, stride: Axes, pad: Axes, ceil: bool, layout: str) -> Pool:
+def geometry(
+    x: Array, *, kernel: Axes, stride: Axes, pad: Axes, ceil: bool, layout: str = "NCHW"
+) -> Pool:
+    """The facts of a pooling of x."""
     batch, channels, size = sizes(x.shape, layout)
     axes = zip(size, kernel, stride, pad, strict=True)
     out = tuple(output_size(*a, ceil) for a in axes)
@@ -56,8 +59,9 @@ def _reduce_window(g: Pool, x: Array, start: float, operation) -> Array:
     """XLA's windowed reduction over the padded image."""
     dims, strides, edges = [1] * x.ndim, [1] * x.ndim, [(0, 0)] * x.ndim
     for axis in range(len(g.size)):
-        at, _, dims[at], strides[at], _, _ = _along(g, axis)
-        edges[at] = (g.pad[axis], g.overhang[axis])
+        at, _, dims[at], strides[at], pad, _ = _along(g, axis)
+        x = pad_axis(x, at, 0, min(g.overhang[axis], 0))
+        edges[at] = (pad, max(g.overhang[axis], 0))
     return lax.reduce_window(x, np.asarray(start, x.dtype)[()], operation, dims, strides, edges)
 
 
@@ -122,7 +126,7 @@ def max_pool(
 
     Starts from -FLT_MAX; the gradient goes to the first maximum in row-major order.
     """
-    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    g = geometry(x, kernel=kernel, stride=stride, pad=pad, ceil=ceil, layout=layout)
     return MAX_WAYS[plan.pick("max_pool", g)](g, x)
 
 
@@ -142,7 +146,7 @@ def max_pool_with_mask(
     float32: a narrower type could not count the pixels.
     """
     y = max_pool(plan, x, kernel=kernel, stride=stride, pad=pad, ceil=ceil, layout=layout)
-    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    g = geometry(x, kernel=kernel, stride=stride, pad=pad, ceil=ceil, layout=layout)
     return y, lax.stop_gradient(_mask(g, lax.stop_gradient(x)))
 
 
@@ -224,7 +228,7 @@ def ave_pool(
     The area is that of the window clipped to [-pad, S + pad): padding counts, what reaches over
     it does not.
     """
-    g = _geometry(x, kernel, stride, pad, ceil, layout)
+    g = geometry(x, kernel=kernel, stride=stride, pad=pad, ceil=ceil, layout=layout)
     y = SUM_WAYS[plan.pick("ave_pool", g)](g, x)
     share = np.ones((1,) * x.ndim)
     for axis in range(len(g.size)):

@@ -57,7 +57,7 @@ class Loop:
         self.stopping = False
         self.saved_at = -1
         self._due: deque[Due] = deque()
-        self._bar_enabled = progress
+        self._bar, self._bar_enabled = Progress(0, 0, 0, enabled=False), progress
         self._debug: Any = None
         self._shown = (0.0, session.iteration)
         self.waited = 0.0

@@ -1,3 +1,5 @@
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,13 @@ from netc.errors import DataError
 from netc.schema import Datum
 
 from .helpers import images
+
+
+def layout(record) -> Any:
+    """A layout that must be there."""
+    found = datum.layout(record)
+    assert found
+    return found
 
 
 def png(image):
@@ -68,12 +77,12 @@ def test_broken_records(record, message):
 def test_layout_stacks_records_of_one_shape():
     pixels = images(5, channels=2)
     records = [datum.encode_raw(image, 1000 * i) for i, image in enumerate(pixels)]
-    stacked, labels = datum.layout(records[0]).stack(records)
+    stacked, labels = layout(records[0]).stack(records)
     assert np.array_equal(stacked, pixels) and stacked.dtype == np.uint8
     assert labels.tolist() == [0, 1000, 2000, 3000, 4000] and labels.dtype == np.float32
 
 
-raw = {"channels": 1, "height": 1, "width": 2, "data": b"ab"}
+raw: Any = {"channels": 1, "height": 1, "width": 2, "data": b"ab"}
 
 
 @pytest.mark.parametrize(
@@ -87,15 +96,15 @@ raw = {"channels": 1, "height": 1, "width": 2, "data": b"ab"}
 )
 def test_layout_leaves_other_records_alone(other):
     usual = Datum(**raw, label=1).SerializeToString()
-    assert datum.layout(usual).stack([usual, other.SerializeToString()]) is None
+    assert layout(usual).stack([usual, other.SerializeToString()]) is None
 
 
 @given(st.binary(max_size=12))
 def test_layout_never_reads_a_record_in_another_way_than_the_parser(tail):
     usual = Datum(**raw, label=1).SerializeToString()
-    layout = datum.layout(usual)
-    record = layout.prefix + b"ab" + tail
-    stacked = layout.stack([record])
+    known = layout(usual)
+    record = known.prefix + b"ab" + tail
+    stacked = known.stack([record])
     if stacked is not None:
         message = datum.parse(record)
         assert np.array_equal(datum.pixels(message), stacked[0][0])

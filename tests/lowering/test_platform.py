@@ -17,8 +17,8 @@ def test_options_are_probed(monkeypatch):
 
 
 def test_accepted_options_are_kept(monkeypatch):
-    monkeypatch.setattr(platform, "CPU_OPTIONS", {"xla_cpu_enable_fast_math": "false"})
-    assert platform.compiler_options("cpu") == {"xla_cpu_enable_fast_math": "false"}
+    monkeypatch.setattr(platform, "CPU_OPTIONS", {"xla_cpu_enable_fast_math": False})
+    assert platform.compiler_options("cpu") == {"xla_cpu_enable_fast_math": False}
 
 
 def test_jit_passes_options_on():

@@ -148,8 +148,19 @@ def test_gradients_of_distinct_values(x64):
             check_grads(f, (x,), order=1, modes=["rev"], eps=1e-3)
 
 
-def test_wide_windows_count_beyond_a_byte(x64):
+def test_wide_windows_are_not_unrolled(x64):
     x = np.arange(300.0).reshape(1, 1, 300)
     how = {"kernel": (300,), "stride": (1,), "pad": (0,), "ceil": True}
-    dx = jax.grad(lambda x: pool.max_pool(Plan("cpu"), x, **how).sum())(x)
-    assert np.flatnonzero(dx).tolist() == [299]
+    for op, at in ((pool.max_pool, [299]), (pool.ave_pool, [*range(300)])):
+        gradient = jax.grad(lambda x: op(Plan("cpu"), x, **how).sum())  # noqa: B023
+        assert np.flatnonzero(gradient(x)).tolist() == at
+        assert len(jax.make_jaxpr(gradient)(x).eqns) < 40
+
+
+@pytest.mark.parametrize("kernel", [127, 130])
+def test_positions_in_a_window_are_wide_enough(x64, kernel):
+    x = np.arange(float(kernel)).reshape(1, 1, kernel)
+    how = {"kernel": (kernel,), "stride": (1,), "pad": (0,), "ceil": True}
+    plan = Plan("cpu", {"max_pool": "separable"})
+    dx = jax.jit(jax.grad(lambda x: pool.max_pool(plan, x, **how).sum()))(x)
+    assert np.flatnonzero(dx).tolist() == [kernel - 1]

@@ -1,0 +1,138 @@
+"""What several commands share: flags in both spellings, overrides, devices."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from netc.errors import NetcError, UsageError
+from netc.schema import Phase
+
+
+def flag(parser: argparse.ArgumentParser, name: str, help: str, **options: Any) -> None:
+    """A flag that is written -name as Caffe does, or --name."""
+    spellings = dict.fromkeys(
+        s for n in (name, name.replace("_", "-")) for s in (f"-{n}", f"--{n}")
+    )
+    parser.add_argument(*spellings, dest=name, help=help, **options)
+
+
+def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
+    """-model and the flags that choose a state, which also may name the file as an argument."""
+    parser.add_argument("file", nargs="?", help="the net's prototxt")
+    flag(parser, "model", "the net's prototxt")
+    if phase:
+        flag(parser, "phase", "TRAIN or TEST", choices=("TRAIN", "TEST"))
+    state_flags(parser)
+
+
+def state_flags(parser: argparse.ArgumentParser) -> None:
+    """-level and -stage."""
+    flag(parser, "level", "the net's level", type=int)
+    flag(parser, "stage", "stages, separated by commas", default="")
+
+
+def device_flags(parser: argparse.ArgumentParser) -> None:
+    """-gpu and --lowering."""
+    flag(parser, "gpu", "a device id, several separated by commas, or all")
+    flag(parser, "lowering", "force a lowering, such as conv=native", action="append", default=[])
+
+
+def one_file(args: argparse.Namespace, name: str = "model") -> str:
+    """The file given as an argument or by flag. Raises UsageError for none or two."""
+    given = [f for f in (args.file, getattr(args, name)) if f]
+    if len(given) != 1:
+        what = "no file" if not given else f"both {' and '.join(given)}"
+        raise UsageError(f"{what}: give one, as netc ... FILE or -{name} FILE")
+    return given[0]
+
+
+def stages(args: argparse.Namespace) -> tuple[str, ...]:
+    """The stages of -stage. Caffe's empty stage is none."""
+    return tuple(s.strip() for s in args.stage.split(",") if s.strip())
+
+
+def phase(args: argparse.Namespace) -> Phase | None:
+    """The phase of -phase, None where it is not given."""
+    return Phase.Value(args.phase) if args.phase else None
+
+
+def shape_flag(parser: argparse.ArgumentParser) -> None:
+    """--shape, which stands in for data that is not there."""
+    flag(
+        parser,
+        "shape",
+        "the shape of a data layer's top, such as data=64,1,28,28, so that no data is needed",
+        action="append",
+        default=[],
+    )
+
+
+def shapes(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:
+    """The shapes of --shape by top. Raises UsageError."""
+    found = {}
+    for word in args.shape:
+        top, equals, sizes = word.partition("=")
+        parts = sizes.split(",")
+        if not (top and equals and all(s.strip().isdigit() for s in parts)):
+            raise UsageError(f"a shape is TOP=N,C,H,W with whole numbers, not '{word}'")
+        found[top.strip()] = tuple(int(s) for s in parts)
+    return found
+
+
+def no_device() -> None:
+    """Keep JAX from looking for accelerators, for commands that only infer shapes."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
+    """Choose the device and switch the compilation cache on; the platform's name.
+
+    gpu: the value of -gpu. mode_gpu: the solver's solver_mode, None where it is not given; then the
+    accelerator is used when there is one.
+
+    Raises UsageError when a GPU is asked for that is not there.
+    """
+    if not gpu and mode_gpu is False:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import jax
+
+    from netc.lowering.platform import persistent_cache
+
+    persistent_cache()
+    platform = jax.default_backend()
+    wants_gpu = bool(gpu) or bool(mode_gpu)
+    if wants_gpu and platform == "cpu":
+        asked = f"-gpu {gpu}" if gpu else "solver_mode: GPU"
+        if gpu:
+            raise UsageError(
+                f"{asked}: JAX sees no accelerator, only the CPU",
+                hint="install netc[gpu], or leave -gpu out",
+            )
+    if gpu:
+        devices = jax.devices()
+        wanted = list(range(len(devices))) if gpu == "all" else _ids(gpu)
+        if bad := [i for i in wanted if i >= len(devices)]:
+            raise UsageError(f"-gpu {gpu}: there are {len(devices)} devices, no {bad[0]}")
+        if len(wanted) > 1:
+            raise UsageError(
+                f"-gpu {gpu}: a run uses one device", hint="name the one to use, as -gpu 0"
+            )
+        jax.config.update("jax_default_device", devices[wanted[0]])
+    return platform
+
+
+def _ids(gpu: str) -> list[int]:
+    try:
+        return [int(i) for i in gpu.split(",")]
+    except ValueError:
+        raise UsageError(f"-gpu takes ids such as 0 or 0,1, or all, not '{gpu}'") from None
+
+
+def warn(warnings: tuple[NetcError, ...]) -> None:
+    """Log what a file had that was passed over."""
+    import logging
+
+    for warning in warnings:
+        logging.getLogger("netc").warning("%s", warning.render())

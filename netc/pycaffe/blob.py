@@ -1,0 +1,128 @@
+"""Blobs as pycaffe shows them: NumPy arrays that may be written in place at any time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+Shape = tuple[int, ...]
+UNSHARED = 2  # what sys.getrefcount gives for an array that only its cell holds
+
+
+class Cell:
+    """An array that lives on the device until somebody looks at it.
+
+    While a caller holds the NumPy array (or a view of it), that array is the truth: programs read
+    it anew each time, and results are copied into it.
+    """
+
+    def __init__(self, shape: Shape, fill: float = 0.0) -> None:
+        self.shape = shape
+        self._fill = fill
+        self._device: Any = None
+        self._host: np.ndarray | None = None
+
+    def view(self) -> np.ndarray:
+        """The array for a caller to read and write, float32."""
+        if self._host is None:
+            if self._device is None:
+                self._host = np.full(self.shape, self._fill, np.float32)
+            else:
+                self._host = np.array(self._device, np.float32)
+        return self._host
+
+    def write(self, array: Any) -> None:
+        """Put values in as a caller does."""
+        self.view()[...] = array
+
+    def value(self) -> Any:
+        """The array for a program, on the device."""
+        if self._host is not None:
+            self._device = jnp.array(self._host)
+            self._drop_unheld()
+        elif self._device is None:
+            self._device = jnp.full(self.shape, self._fill, jnp.float32)
+        return self._device
+
+    def set(self, array: Any) -> None:
+        """Take over a program's result."""
+        self._device = array
+        if self._host is not None:
+            self._drop_unheld()
+        if self._host is not None:
+            np.copyto(self._host, np.asarray(array))
+
+    @property
+    def written(self) -> bool:
+        """Whether a caller may have changed the array since a program last saw it."""
+        return self._host is not None
+
+    def _drop_unheld(self) -> None:
+        if sys.getrefcount(self._host) <= UNSHARED:
+            self._host = None
+
+
+class Blob:
+    """A named array and its gradient. Caffe: blob.hpp, _caffe.cpp."""
+
+    def __init__(
+        self, shape: Shape, diff: float = 0.0, before: Callable[[], None] = lambda: None
+    ) -> None:
+        self._data, self._diff, self._before = Cell(shape), Cell(shape, diff), before
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values, float32; writing into the array changes the blob."""
+        self._before()
+        return self._data.view()
+
+    @property
+    def diff(self) -> np.ndarray:
+        """The gradient, float32; writing into the array changes the blob."""
+        self._before()
+        return self._diff.view()
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes."""
+        return self._data.shape
+
+    @property
+    def count(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape))
+
+    def reshape(self, *shape: int) -> None:
+        """Give the blob another shape; its values are gone. See `Net.reshape`."""
+        new = tuple(int(n) for n in shape)
+        if new != self.shape:
+            self._data, self._diff = Cell(new), Cell(new)
+
+    def _legacy(self, axis: int) -> int:
+        if len(self.shape) > 4:
+            raise ValueError(f"a blob of {len(self.shape)} axes has no num, channels, height, width")
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+    @property
+    def num(self) -> int:
+        """The first axis of at most four."""
+        return self._legacy(0)
+
+    @property
+    def channels(self) -> int:
+        """The second axis of at most four."""
+        return self._legacy(1)
+
+    @property
+    def height(self) -> int:
+        """The third axis of at most four."""
+        return self._legacy(2)
+
+    @property
+    def width(self) -> int:
+        """The fourth axis of at most four."""
+        return self._legacy(3)

@@ -1,0 +1,393 @@
+"""Net: pycaffe's view of a compiled net. Caffe: pycaffe.py, _caffe.cpp."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from netc import transfer
+from netc.compile import Arrays, Program
+from netc.errors import GraphError, UsageError, did_you_mean
+from netc.graph.build import build
+from netc.graph.infer import infer
+from netc.graph.splits import insert_splits
+from netc.load import Loaded, read_net
+from netc.lowering.plan import Plan
+from netc.phase import filter_net, net_state
+from netc.prototxt import SourceMap
+from netc.pycaffe import mode
+from netc.pycaffe.blob import Blob
+from netc.pycaffe.segment import Segment
+from netc.schema import NetParameter, NetState
+from netc.weights import read_weights, write_weights
+from netc.weights.match import match
+
+
+class LayerView(NamedTuple):
+    """A layer: its type and its blobs."""
+
+    type: str
+    blobs: list[Blob]
+
+
+class Net:
+    """A net in one phase with every blob in reach.
+
+    Net(file, phase, level=0, stages=None, weights=None), or the older Net(file, weights, phase).
+    Blobs and layers are listed as Caffe lists them, Split layers included.
+    """
+
+    def __init__(
+        self,
+        network_file: str,
+        phase: int | str,
+        level: int = 0,
+        stages: Sequence[str] | None = None,
+        weights: str | None = None,
+    ) -> None:
+        if isinstance(phase, str):
+            weights, phase, level = phase, int(level), 0
+        net = read_net(network_file)
+        state = NetState()
+        state.MergeFrom(net.message.state)
+        state.MergeFrom(net_state(phase, level, tuple(stages or ())))
+        self._set_up(net, state, mode.plan(), mode.seed(), None)
+        if weights:
+            self.copy_from(weights)
+
+    @classmethod
+    def _of(
+        cls,
+        net: Loaded[NetParameter],
+        state: NetState,
+        plan: Plan,
+        seed: int,
+        params: dict[str, Blob] | None = None,
+    ) -> Net:
+        """A net that shares blobs by key with others; `params` is added to."""
+        self = cls.__new__(cls)
+        self._set_up(net, state, plan, seed, params)
+        return self
+
+    def _set_up(
+        self,
+        net: Loaded[NetParameter],
+        state: NetState,
+        plan: Plan,
+        seed: int,
+        params: dict[str, Blob] | None,
+    ) -> None:
+        self._seed, self._pass = seed, 0
+        self._behind: Callable[[], None] | None = None
+        self._message, self._source = insert_splits(*filter_net(net, state)[:2])
+        self._plan = plan
+        self._infer()
+        self._blob_by_key: dict[str, Blob] = {}
+        blobs, carried = self._program.init(seed)
+        for p in self._graph.params:
+            blob = (params or {}).get(p.key)
+            if blob is None:
+                blob = Blob(p.spec.shape, before=self._catch_up)
+                blob._data.set({**blobs, **carried}[p.key])
+            self._blob_by_key[p.key] = blob
+
+    def _infer(self) -> None:
+        self._graph = infer(build(self._message, self._source), self._plan, self._seed)
+        self._program = Program(self._graph, self._plan)
+        self._segments: dict[tuple[int, int], Segment] = {}
+        weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
+        shapes = {b: self._graph.shapes[v] for b, v in self._graph.last_values.items()}
+        old = getattr(self, "blobs", {})
+        self.blobs: OrderedDict[str, Blob] = OrderedDict(
+            (b, old[b] if b in old and old[b].shape == s else Blob(s, weights.get(b, 0.0), self._catch_up))
+            for b, s in shapes.items()
+        )
+
+    # What the net is made of.
+
+    @property
+    def name(self) -> str:
+        """The net's name."""
+        return self._graph.name
+
+    @property
+    def params(self) -> OrderedDict[str, list[Blob]]:
+        """Layer name -> its blobs, for layers that have some."""
+        return OrderedDict(
+            (n.name, self._layer_blobs(n)) for n in self._graph.nodes if n.blobs or n.state
+        )
+
+    @property
+    def layers(self) -> list[LayerView]:
+        """The layers in order."""
+        return [LayerView(n.param.type, self._layer_blobs(n)) for n in self._graph.nodes]
+
+    @property
+    def layer_dict(self) -> OrderedDict[str, LayerView]:
+        """Layer name -> layer."""
+        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
+
+    def _layer_blobs(self, node: Any) -> list[Blob]:
+        return [self._blob_by_key[k] for k in node.blobs + node.state]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The tops of Input layers."""
+        return [t for n in self._graph.nodes if n.param.type == "Input" for t in n.param.top]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The blobs that no layer reads, by name."""
+        return [self._graph.blobs[v] for v in self._graph.outputs]
+
+    @property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name -> its tops."""
+        return OrderedDict(
+            (n.name, [self._graph.blobs[t] for t in n.tops]) for n in self._graph.nodes
+        )
+
+    @property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name -> its bottoms."""
+        return OrderedDict((n.name, list(n.param.bottom)) for n in self._graph.nodes)
+
+    @property
+    def blob_loss_weights(self) -> OrderedDict[str, float]:
+        """Blob name -> its weight in the objective."""
+        weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
+        return OrderedDict((b, weights.get(b, 0.0)) for b in self.blobs)
+
+    @property
+    def _layer_names(self) -> list[str]:
+        return [n.name for n in self._graph.nodes]
+
+    @property
+    def _blob_names(self) -> list[str]:
+        return list(self.blobs)
+
+    # Running.
+
+    def forward(
+        self,
+        blobs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **inputs: Any,
+    ) -> dict[str, np.ndarray]:
+        """Fill the inputs, run the layers `start` to `end`; the outputs and the blobs asked for."""
+        if inputs:
+            self._fill_inputs(inputs)
+        first = self._index(start) if start else 0
+        last = self._index(end) if end else len(self._graph.nodes) - 1
+        self._forward(first, last)
+        ends = self.top_names[end] if end else self.outputs
+        return {b: self._named(b).data for b in [*ends, *(blobs or [])]}
+
+    def _forward(self, first: int, last: int) -> float:
+        """Run layers by index; the loss."""
+        self._catch_up()
+        segment = self._segment(first, last)
+        if segment.fed:
+            self._feed(segment)
+        values, loss, state = segment.forward(*self._arguments(segment))
+        for name, value in values.items():
+            self.blobs[name]._data.set(value)
+        for key, value in state.items():
+            self._blob_by_key[key]._data.set(value)
+        return float(loss)
+
+    def backward(
+        self,
+        diffs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **output_diffs: Any,
+    ) -> dict[str, np.ndarray]:
+        """Go back from layer `start` to `end`; the gradients of the inputs and those asked for.
+
+        Gradients of learnable blobs add to what their diff holds.
+        """
+        if output_diffs:
+            if set(output_diffs) != set(self.outputs):
+                raise UsageError("Top diff arguments do not match net outputs.")
+            for name, diff in output_diffs.items():
+                self.blobs[name].diff[...] = diff
+        last = self._index(start) if start else len(self._graph.nodes) - 1
+        first = self._index(end) if end else 0
+        self._backward(last, first)
+        ends = self.bottom_names[end] if end else self.inputs
+        return {b: self._named(b).diff for b in [*ends, *(diffs or [])]}
+
+    def _backward(self, last: int, first: int) -> None:
+        self._catch_up()
+        segment = self._segment(first, last)
+        seeds = {v: self.blobs[self._graph.blobs[v]]._diff.value() for v in segment.open}
+        d_values, d_blobs = segment.backward(*self._arguments(segment), seeds)
+        seeded = {self._graph.blobs[v] for v in segment.open}
+        for name, value in d_values.items():
+            if name not in seeded:
+                self.blobs[name]._diff.set(value)
+        force = self._graph.message.force_backward
+        for key, value in d_blobs.items():
+            if force or self._graph.param_by_key[key].lr_mult != 0:
+                cell = self._blob_by_key[key]._diff
+                cell.set(cell.value() + value)
+
+    def _arguments(self, segment: Segment) -> tuple[Arrays, Arrays, Any, Arrays]:
+        used = {k for n in segment.graph.nodes for k in n.blobs}
+        carried = {k for n in segment.graph.nodes for k in n.state}
+        blobs = {k: self._blob_by_key[k]._data.value() for k in sorted(used)}
+        state = {k: self._blob_by_key[k]._data.value() for k in sorted(carried)}
+        inputs = {
+            v: self.blobs[self._graph.blobs[v]]._data.value() for v in segment.reads + segment.fed
+        }
+        return blobs, state, self._key(), inputs
+
+    def _key(self) -> Any:
+        return jax.random.fold_in(jax.random.key(self._seed), self._pass)
+
+    def _segment(self, first: int, last: int) -> Segment:
+        if (first, last) not in self._segments:
+            self._segments[first, last] = Segment(self._program, first, last)
+        return self._segments[first, last]
+
+    def _feed(self, segment: Segment) -> None:
+        """Read the next batch into the tops of the data layers."""
+        for name, value in self._next_batch(segment).items():
+            self.blobs[self._graph.blobs[name]]._data.set(value)
+
+    def _next_batch(self, segment: Segment) -> Arrays:
+        values: Arrays = {}
+        for node in segment.graph.nodes:
+            if node.set_up.feed is not None:
+                values.update(zip(node.tops, node.set_up.feed.batch(self._batch_number), strict=True))
+        self._pass += 1
+        return values
+
+    @property
+    def _batch_number(self) -> int:
+        return self._pass
+
+    def _catch_up(self) -> None:
+        """Compute what a solver's step left to be computed when somebody looks."""
+        if self._behind is not None:
+            behind, self._behind = self._behind, None
+            behind()
+
+    def _fill_inputs(self, inputs: dict[str, Any]) -> None:
+        if set(inputs) != set(self.inputs):
+            raise UsageError(
+                f"Input blob arguments do not match net inputs: {', '.join(inputs)}, not "
+                f"{', '.join(self.inputs)}."
+            )
+        for name, value in inputs.items():
+            array = np.asarray(value)
+            if array.ndim and self.blobs[name].shape and len(array) != self.blobs[name].shape[0]:
+                raise UsageError(
+                    f"Input is not batch sized: '{name}' takes {self.blobs[name].shape}, got "
+                    f"{array.shape}."
+                )
+            self.blobs[name].data[...] = array
+
+    def forward_all(
+        self, blobs: Sequence[str] | None = None, **inputs: Any
+    ) -> dict[str, np.ndarray]:
+        """Run any number of examples in batches; copies of the outputs and the blobs asked for."""
+        found: dict[str, list[np.ndarray]] = {}
+        count = len(next(iter(inputs.values())))
+        size = self.blobs[self.inputs[0]].shape[0]
+        for at in range(0, count, size):
+            part = {k: _padded(np.asarray(v)[at : at + size], size) for k, v in inputs.items()}
+            for name, value in self.forward(blobs, **part).items():
+                found.setdefault(name, []).append(value[: count - at].copy())
+        return {k: np.concatenate(v) for k, v in found.items()}
+
+    def _index(self, layer: str) -> int:
+        names = self._layer_names
+        if layer not in names:
+            raise GraphError(f"no layer '{layer}' in the net", hint=did_you_mean(layer, names))
+        return names.index(layer)
+
+    def _named(self, blob: str) -> Blob:
+        if blob not in self.blobs:
+            raise GraphError(f"no blob '{blob}' in the net", hint=did_you_mean(blob, self.blobs))
+        return self.blobs[blob]
+
+    # Shapes and files.
+
+    def reshape(self) -> None:
+        """Propagate the shapes of the inputs after `blobs[name].reshape(...)`."""
+        changed = False
+        for layer in self._message.layer:
+            if layer.type != "Input":
+                continue
+            shapes = [self.blobs[t].shape for t in layer.top]
+            given = [tuple(s.dim) for s in layer.input_param.shape]
+            if (given * len(shapes) if len(given) == 1 else given) != shapes:
+                changed = True
+                del layer.input_param.shape[:]
+                for shape in shapes:
+                    layer.input_param.shape.add(dim=shape)
+        if changed:
+            before = {p.key: p.spec.shape for p in self._graph.params}
+            self._infer()
+            for p in self._graph.params:
+                if before[p.key] != p.spec.shape:
+                    raise GraphError(
+                        f"the input shapes change blob {p.index} of layer '{p.layer}' from "
+                        f"{before[p.key]} to {p.spec.shape}"
+                    )
+
+    def clear_param_diffs(self) -> None:
+        """Set the gradients of all learnable blobs to zero."""
+        for blob in self._blob_by_key.values():
+            blob._diff.set(np.zeros(blob.shape, np.float32))
+
+    def copy_from(self, path: str | os.PathLike[str]) -> None:
+        """Copy blobs from a file by layer name. Raises WeightsError."""
+        found = match(transfer.targets(self._graph), read_weights(path))
+        for key, value in transfer.by_key(self._graph, found).items():
+            self._blob_by_key[key]._data.write(value)
+
+    def share_with(self, other: Net) -> None:
+        """Use the other net's blobs, by layer name; they stay the same arrays from then on."""
+        shared = transfer.shared_blobs(other._graph, self._graph)
+        for mine, theirs in shared.items():
+            self._blob_by_key[mine] = other._blob_by_key[theirs]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a .caffemodel, binary or (by a name that ends in .h5) HDF5."""
+        hdf5 = os.fspath(path).endswith(".h5")
+        values = {k: b._data.value() for k, b in self._blob_by_key.items()}
+        message = NetParameter()
+        message.CopyFrom(self._message)
+        plain = self._graph.replace(message=message)
+        blobs: Any = transfer.by_layer(plain, values, owners_only=hdf5)
+        write_weights(path, transfer.with_phases(plain), blobs)
+
+    def save_hdf5(self, path: str) -> None:
+        """Write an HDF5 file of weights."""
+        from netc.weights import hdf5
+
+        values = {k: b._data.value() for k, b in self._blob_by_key.items()}
+        blobs: Any = transfer.by_layer(self._graph, values, owners_only=True)
+        hdf5.write(path, transfer.with_phases(self._graph), blobs)
+
+    load_hdf5 = copy_from
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.blobs)
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(array)
+    return array if missing <= 0 else np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+
+
+__all__ = ["LayerView", "Net", "SourceMap"]

@@ -1,0 +1,191 @@
+"""Solvers as pycaffe has them: step, solve, snapshot, restore. Caffe: _caffe.cpp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from netc import snapshot
+from netc.compile import Arrays
+from netc.errors import SolverError
+from netc.load import Loaded, read_solver
+from netc.pycaffe import mode
+from netc.pycaffe.blob import Blob
+from netc.pycaffe.net import Net
+from netc.pycaffe.segment import Segment
+from netc.schema import SolverParameter
+from netc.solvers import schedule
+from netc.train.loop import Loop
+from netc.train.nets import NetInState
+from netc.train.saving import restore, save
+from netc.train.session import Session
+from netc.train.signals import Signals
+
+
+class _SolverNet(Net):
+    """A net of a solver: its batches are the session's."""
+
+    _batches: Any = None
+
+    def _next_batch(self, segment: Segment) -> Arrays:
+        self._pass = self._batches.k
+        batch = next(self._batches)
+        return {k: v for k, v in batch.items() if k in segment.fed}
+
+
+class Solver:
+    """A solver read from a file, one iteration at a time or to the end.
+
+    net: the training net. test_nets: the nets it is tested on. All share blobs by layer name.
+    """
+
+    def __init__(self, solver_file: str) -> None:
+        loaded = read_solver(solver_file)
+        if loaded.message.random_seed < 0 and mode._settings.seed is not None:
+            loaded.message.random_seed = mode._settings.seed
+        self._prefix = snapshot.prefix_of(loaded.message.snapshot_prefix, solver_file)
+        self._session = Session(loaded, mode.plan(), provide=self._inputs, donate=False)
+        nets = self._session.nets
+        self.net = self._view(nets.train, None)
+        self.net._batches = self._session.batches
+        self.test_nets: list[Net] = []
+        for net, test in zip(nets.tests, self._session.tests, strict=True):
+            shared = {k: self.net._blob_by_key[t] for k, t in test.shared.items()}
+            view = self._view(net, shared)
+            view._batches = test.batches
+            self.test_nets.append(view)
+        self._publish()
+
+    def _view(self, net: NetInState, params: dict[str, Blob] | None) -> _SolverNet:
+        view = _SolverNet._of(net.net, net.state, self._session.plan, self._session.seed, params)
+        assert isinstance(view, _SolverNet)
+        return view
+
+    def _inputs(self, k: int) -> Arrays:
+        """What fills the Input layers: the arrays the caller wrote into their blobs."""
+        return {
+            t: self.net.blobs[t]._data.value()
+            for n in self.net._graph.nodes
+            if n.param.type == "Input"
+            for t in n.tops
+        }
+
+    def _publish(self) -> None:
+        """Show the session's blobs in the nets."""
+        for key, value in self._session.blobs().items():
+            self.net._blob_by_key[key]._data.set(value)
+
+    def _collect(self) -> None:
+        """Take over what the caller wrote into the nets' blobs."""
+        held = {k: b._data for k, b in self.net._blob_by_key.items() if b._data.written}
+        self._session.replace_blobs({k: c.value() for k, c in held.items()})
+
+    @property
+    def iter(self) -> int:
+        """How many iterations are done."""
+        return self._session.iteration
+
+    @property
+    def param(self) -> SolverParameter:
+        """The solver's message."""
+        return self._session.p
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next iteration."""
+        return float(schedule(self._session.p)(self.iter))
+
+    def step(self, n: int) -> None:
+        """Run n iterations, with tests, log lines and snapshots as the solver says."""
+        loop = self._loop()
+        losses = self._session.carry.losses
+        self._session.carry = self._session.carry._replace(losses=jax.numpy.full_like(losses, np.nan))
+        for _ in range(n):
+            self.net._catch_up()
+            self._collect()
+            before, k = self._session.blobs(), self._session.batches.k
+            inputs = self._inputs(k)
+            loop.one()
+            self._publish()
+            if loop.stopping:
+                break
+            self._leave_behind(before, k, inputs)
+        loop.flush()
+
+    def _leave_behind(self, before: Arrays, k: int, inputs: Arrays) -> None:
+        """When somebody looks, show the blobs and gradients of the last pass of the iteration."""
+        net, session = self.net, self._session
+        after = session.blobs()
+        last = k + session.p.iter_size - 1
+
+        def catch_up() -> None:
+            values = {**session.batches.make(last), **inputs}
+            for name, value in values.items():
+                net.blobs[net._graph.blobs[name]]._data.set(value)
+            segment = net._segment(0, len(net._graph.nodes) - 1)
+            carried = {p.key for p in net._graph.params if p.carried}
+            blobs = {key: v for key, v in before.items() if key not in carried}
+            state = {key: v for key, v in before.items() if key in carried}
+            arguments = (blobs, state, session.pass_key(last), values)
+            made, _, _ = segment.forward(*arguments)
+            seeds = {v: net.blobs[net._graph.blobs[v]]._diff.value() for v in segment.open}
+            d_values, _ = segment.backward(*arguments, seeds)
+            seeded = {net._graph.blobs[v] for v in segment.open}
+            for name, value in made.items():
+                net.blobs[name]._data.set(value)
+            for name, value in d_values.items():
+                if name not in seeded:
+                    net.blobs[name]._diff.set(value)
+            for key, blob in net._blob_by_key.items():
+                blob._diff.set(before[key] - after[key])  # Caffe leaves the update in diff
+
+        net._behind = catch_up
+
+    def solve(self, state_file: str | None = None) -> None:
+        """Run to max_iter, from a snapshot if one is named."""
+        if state_file:
+            self.restore(state_file)
+        self._collect()
+        self._loop().solve()
+        self._publish()
+
+    def _loop(self) -> Loop:
+        return Loop(self._session, self._prefix, Signals("none", "none"), progress=False)
+
+    def snapshot(self) -> None:
+        """Write the weights and the state of this iteration."""
+        self._collect()
+        save(self._session, self._prefix)
+
+    def restore(self, state_file: str) -> None:
+        """Go on from a .solverstate file."""
+        restore(self._session, snapshot.read(state_file))
+        self._publish()
+
+
+def get_solver(solver_file: str) -> Solver:
+    """The solver that a file describes, of the class its type names."""
+    return _CLASSES.get(read_solver(solver_file).message.type, Solver)(solver_file)
+
+
+def _typed(name: str) -> type[Solver]:
+    def __init__(self: Solver, solver_file: str) -> None:
+        loaded: Loaded[SolverParameter] = read_solver(solver_file)
+        if loaded.message.type != name:
+            raise SolverError(
+                f"{name}Solver on a solver of type {loaded.message.type}",
+                loaded.source.at("type") or solver_file,
+                "get_solver picks the class by the type",
+            )
+        Solver.__init__(self, solver_file)
+
+    return type(f"{name}Solver", (Solver,), {"__init__": __init__, "__doc__": f"A {name} solver."})
+
+
+TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+_CLASSES = {name: _typed(name) for name in TYPES}
+SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver = (
+    _CLASSES[name] for name in TYPES
+)
