@@ -55,7 +55,7 @@ def stages(args: argparse.Namespace) -> tuple[str, ...]:
 
 def phase(args: argparse.Namespace) -> Phase | None:
     """The phase of -phase, None where it is not given."""
-    return Phase.Value(args.phase) if args.phase else None
+    return getattr(Phase, args.phase) if args.phase else None
 
 
 def shape_flag(parser: argparse.ArgumentParser) -> None:
@@ -112,9 +112,7 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
             )
     if gpu:
         devices = jax.devices()
-        wanted = list(range(len(devices))) if gpu == "all" else _ids(gpu)
-        if bad := [i for i in wanted if i >= len(devices)]:
-            raise UsageError(f"-gpu {gpu}: there are {len(devices)} devices, no {bad[0]}")
+        wanted = device_ids(gpu, len(devices))
         if len(wanted) > 1:
             raise UsageError(
                 f"-gpu {gpu}: a run uses one device", hint="name the one to use, as -gpu 0"
@@ -123,11 +121,18 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
     return platform
 
 
-def _ids(gpu: str) -> list[int]:
+def device_ids(gpu: str, count: int) -> list[int]:
+    """The ids that a value of -gpu names among `count` devices. Raises UsageError."""
+    if gpu == "all":
+        return list(range(count))
     try:
-        return [int(i) for i in gpu.split(",")]
+        ids = [int(i) for i in gpu.split(",")]
     except ValueError:
         raise UsageError(f"-gpu takes ids such as 0 or 0,1, or all, not '{gpu}'") from None
+    if unknown := [i for i in ids if not 0 <= i < count]:
+        known = "only device 0" if count == 1 else f"devices 0 to {count - 1}"
+        raise UsageError(f"-gpu {gpu}: there is no device {unknown[0]}, {known}")
+    return ids
 
 
 def warn(warnings: tuple[NetcError, ...]) -> None:

@@ -1,0 +1,20 @@
+"""Make a ready database of a known data set.
+
+  netc dataset digits FOLDER    1,797 handwritten digits that come with netc: nothing is fetched
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=("digits",), help="which data set")
+    parser.add_argument("folder", help="where its databases go")
+
+
+def run(args: argparse.Namespace) -> int:
+    from netc.data.digits import write_digits
+
+    write_digits(args.folder)
+    return 0

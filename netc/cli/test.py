@@ -1,0 +1,36 @@
+"""Score a net on its test data: the mean of every output over -iterations batches.
+
+  netc test -model train_val.prototxt -weights lenet_iter_10000.caffemodel -iterations 100
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from netc.cli.common import device_flags, flag, model_flags, one_file, stages, start_jax
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    model_flags(parser)
+    flag(parser, "weights", "the file of weights", required=True)
+    flag(parser, "iterations", "batches to run (default: 50)", type=int, default=50)
+    device_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from netc.train.log import to_stderr
+
+    to_stderr()
+    platform = start_jax(args.gpu)
+
+    from netc.train.score import score
+
+    return score(
+        one_file(args),
+        args.weights,
+        args.iterations,
+        platform,
+        args.level or 0,
+        stages(args),
+        tuple(args.lowering),
+    )

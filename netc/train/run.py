@@ -1,0 +1,204 @@
+"""`netc train`: a solver file, its options, and everything around the loop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from netc import snapshot
+from netc.errors import SnapshotError, SolverError
+from netc.load import Loaded
+from netc.lowering.plan import Plan, parse_overrides
+from netc.schema import SolverParameter
+from netc.snapshot import Snapshot
+from netc.train.loop import Loop, announce
+from netc.train.record import Record
+from netc.train.saving import restore
+from netc.train.session import Session
+from netc.train.signals import Signals
+from netc.weights.match import render, summary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a solver file.
+
+    run_dir: the run folder, "" for the usual place, None for none.
+    """
+
+    path: str
+    platform: str
+    snapshot: str | None = None
+    weights: tuple[str, ...] = ()
+    resume: bool = False
+    level: int | None = None
+    stages: tuple[str, ...] = ()
+    sigint: str = "stop"
+    sighup: str = "snapshot"
+    lowering: tuple[str, ...] = ()
+    run_dir: str | None = ""
+    dry_run: bool = False
+    profile: bool = False
+
+
+def train(solver: Loaded[SolverParameter], options: Options) -> int:
+    """Train from fillers, weights or a snapshot to max_iter; the exit status.
+
+    Raises NetcError of every kind for what is wrong with the files or goes wrong on the way.
+    """
+    log.info("Use %s.", options.platform.upper())
+    announce(solver.message)
+    prefix = snapshot.prefix_of(solver.message.snapshot_prefix, options.path)
+    found = _snapshot(options, prefix)
+    solver = _with_seed(solver, found)
+    if solver.message.snapshot or solver.message.snapshot_after_train:
+        _probe(solver, prefix)
+    plan = Plan(options.platform, parse_overrides(options.lowering))
+    session = Session(solver, plan, options.level, options.stages)
+    try:
+        _begin(session, options, found)
+        tell_frozen(session)
+        if options.dry_run:
+            return _dry_run(session, prefix)
+        record = _record(session, options, prefix)
+        loop = Loop(session, prefix, Signals(options.sigint, options.sighup), record)
+        log.info("Starting Optimization")
+        began = time.perf_counter()
+        try:
+            loop.solve()
+        finally:
+            if record:
+                record.close()
+        if options.profile:
+            tell_profile(session, time.perf_counter() - began)
+    finally:
+        session.close()
+    return 0
+
+
+def _snapshot(options: Options, prefix: str) -> Snapshot | None:
+    if options.snapshot:
+        log.info("Resuming from %s", options.snapshot)
+        return snapshot.read(options.snapshot)
+    if not options.resume:
+        return None
+    found = snapshot.newest(prefix)
+    if found:
+        log.info("Resuming from %s", found.paths.state)
+    else:
+        log.info("No complete snapshot under %s: starting from the beginning", prefix)
+    return found
+
+
+def _with_seed(solver: Loaded[SolverParameter], found: Snapshot | None) -> Loaded[SolverParameter]:
+    """A run without a random_seed goes on with the seed it was started with."""
+    seed = found.run.get("seed") if found else None
+    if seed is None:
+        return solver
+    given = solver.message.random_seed
+    if given >= 0 and given != seed:
+        log.warning("random_seed is %d, the snapshot was written with %d", given, seed)
+        return solver
+    message = SolverParameter()
+    message.CopyFrom(solver.message)
+    message.random_seed = seed
+    return Loaded(message, solver.source, solver.warnings)
+
+
+def _probe(solver: Loaded[SolverParameter], prefix: str) -> None:
+    try:
+        snapshot.probe(prefix)
+    except SnapshotError as error:
+        raise SolverError(
+            error.message,
+            solver.source.at("snapshot_prefix") or solver.source.span,
+            error.hint,
+        ) from None
+
+
+def _begin(session: Session, options: Options, found: Snapshot | None) -> None:
+    """Put the starting blobs and history in place."""
+    if found:
+        restore(session, found)
+        log.info("Restored iteration %d", session.iteration)
+        return
+    named = [w.strip() for entry in session.p.weights for w in entry.split(",") if w.strip()]
+    for path in options.weights or named:
+        log.info("Finetuning from %s", path)
+        matched = session.load_weights(path)
+        for layer in matched.ignored:
+            log.info("Ignoring source layer %s", layer)
+        log.info("%s\n%s", summary(matched.rows), render(matched.rows))
+
+
+def tell_frozen(session: Session) -> None:
+    """Say how much of the net stands still."""
+    graph = session.train.graph
+    sizes = {p.key: _size(p.spec.shape) for p in graph.params if not p.carried}
+    still = {k: n for k, n in sizes.items() if k not in graph.trainable}
+    if still:
+        layers = list(dict.fromkeys(graph.param_by_key[k].layer for k in still))
+        log.info(
+            "%d of %d parameters are frozen, in layers %s: no gradient is computed for them",
+            sum(still.values()),
+            sum(sizes.values()),
+            ", ".join(layers),
+        )
+
+
+def _record(session: Session, options: Options, prefix: str) -> Record | None:
+    if options.run_dir is None:
+        return None
+    graph = session.train.graph
+    facts: dict[str, Any] = {
+        "solver": options.path,
+        "platform": options.platform,
+        "seed": session.seed,
+        "start": session.iteration,
+        "working_folder": os.getcwd(),
+    }
+    return Record(options.run_dir or f"{prefix}_run", session.p, graph.message, facts)
+
+
+def _dry_run(session: Session, prefix: str) -> int:
+    """One iteration, one test batch per test net, one snapshot written and read back."""
+    import tempfile
+
+    from netc.train.saving import save
+
+    loss = float(session.step().loss)
+    log.info("Dry run: iteration 0, loss = %g", loss)
+    for i, net in enumerate(session.tests):
+        session.tests = (*session.tests[:i], net._replace(iterations=1), *session.tests[i + 1 :])
+        means = session.test(i) or {}
+        told = {k: v for k, v in means.items() if k}
+        log.info("Dry run: test net #%d, %s", i, ", ".join(f"{k} = {v}" for k, v in told.items()))
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(prefix) or ".") as folder:
+        where = save(session, os.path.join(folder, "dry"))
+        restore(session, snapshot.read(where.state))
+        size = sum(os.path.getsize(p) for p in where)
+    log.info("Dry run: a snapshot of %d bytes was written and read back. All is well.", size)
+    return 0
+
+
+def tell_profile(session: Session, seconds: float) -> None:
+    """Say how long the loop waited for data."""
+    waited = session.batches.waited
+    log.info(
+        "Profile: %.2f s in all, %.2f s (%.1f %%) waiting for data",
+        seconds,
+        waited,
+        100 * waited / max(seconds, 1e-9),
+    )
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for dim in shape:
+        size *= dim
+    return size

@@ -1,0 +1,65 @@
+"""`netc test`: the outputs of a net in phase TEST, batch by batch and on average. Caffe: caffe.cpp."""
+
+from __future__ import annotations
+
+import logging
+
+import jax
+import numpy as np
+
+from netc.compile import compile_net
+from netc.errors import UsageError
+from netc.load import read_net
+from netc.lowering.plan import Plan, parse_overrides
+from netc.phase import net_state
+from netc.schema import NetState, Phase
+from netc.train.batches import Batches
+from netc.train.log import number
+from netc.train.step import make_test
+from netc.transfer import by_key, targets
+from netc.weights import read_weights
+from netc.weights.match import match
+
+log = logging.getLogger(__name__)
+
+
+def score(
+    model: str,
+    weights: str,
+    iterations: int,
+    platform: str,
+    level: int = 0,
+    stages: tuple[str, ...] = (),
+    lowering: tuple[str, ...] = (),
+) -> int:
+    """Run `iterations` batches and log every output and the means; the exit status."""
+    if iterations < 1:
+        raise UsageError(f"-iterations must be at least 1, got {iterations}")
+    net = read_net(model)
+    state = NetState()
+    state.MergeFrom(net.message.state)
+    state.MergeFrom(net_state(Phase.TEST, level, stages))
+    program = compile_net(net, state, Plan(platform, parse_overrides(lowering)))
+    graph = program.graph
+    blobs, carried = program.init(0)
+    found = by_key(graph, match(targets(graph), read_weights(weights)))
+    blobs = jax.device_put({k: found.get(k, v) for k, v in blobs.items()})
+    carried = jax.device_put({k: found.get(k, v) for k, v in carried.items()})
+    log.info("Running for %d iterations.", iterations)
+    run, key, sums = make_test(program), jax.random.key(0), {}
+    batches = Batches(program)
+    for k in range(iterations):
+        values = jax.device_get(run(blobs, carried, key, k, next(batches)))
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0) + np.asarray(value, np.float64)
+            if name:
+                for x in np.ravel(value):
+                    log.info("Batch %d, %s = %s", k, graph.blobs[name], number(float(x)))
+    batches.close()
+    log.info("Loss: %s", number(float(sums.pop("")) / iterations))
+    for name, total in sums.items():
+        weight = graph.weights.get(name, 0.0)
+        for x in np.ravel(total) / iterations:
+            suffix = f" (* {number(weight)} = {number(weight * float(x))} loss)" if weight else ""
+            log.info("%s = %s%s", graph.blobs[name], number(float(x)), suffix)
+    return 0
