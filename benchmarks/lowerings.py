@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from netc.lowering import conv, lrn, pool, reduce
+from netc.lowering import conv_sides, lrn, pool, reduce
 from netc.lowering.geometry import Conv, sizes
 from netc.lowering.plan import Plan, table
 from netc.lowering.platform import jit, keep_memory
@@ -131,7 +131,7 @@ def convolutions(plan: Plan, layout: str) -> Iterator[Case]:
                 continue  # nobody asks for the gradient of the picture
             name = f"conv.{side}"
             ways = {
-                way: functools.partial(conv.run, Plan(plan.platform, {name: way}), name, g)
+                way: functools.partial(conv_sides.run, Plan(plan.platform, {name: way}), name, g)
                 for way in able(name, g)
             }
             yield Case(f"{net} {layer}", name, g, ways, arguments, flops)
@@ -229,7 +229,7 @@ def report(case: Case, chosen: str, ms: dict[str, float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", choices=OPERATIONS, help="one operation")
     parser.add_argument("--net", default="", help="cases whose name holds this word")
     parser.add_argument("--layout", choices=("NHWC", "NCHW"), default="NHWC")

@@ -1,6 +1,6 @@
 """What goes wrong, and where: one readable block instead of a core dump.
 
-An error carries a `Span` (file, line, column), Caffe's own sentence, and a hint. `render` prints it:
+An error carries a `Span` (file, line, column), Caffe's own sentence, and a hint, as in
 
     lenet.prototxt:41:11: Unknown bottom blob 'pool3' (layer 'ip1', bottom index 0)
         bottom: "pool3"
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 MAX_REPORTED = 10
+MAX_WIDTH = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +68,17 @@ class Span:
         return f"{self.source.name}:{line}:{column}"
 
     def excerpt(self) -> str:
-        """The source line with a caret under the span."""
+        """The source line with a caret under the span; of a long line, the part around it."""
         line, column = self.source.position(self.offset)
         text = self.source.line(line)
-        lead = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
-        room = max(len(text) - column, 0)
-        start = len(text) - len(text.lstrip())
-        cut = min(start, column - 1)
-        return f"    {text[cut:]}\n    {lead[cut:]}^{'~' * min(max(self.length - 1, 0), room)}"
+        at, first, last = column - 1, 0, len(text)
+        if last > MAX_WIDTH:
+            first = max(at - MAX_WIDTH // 2, 0)
+            last = min(first + MAX_WIDTH, last)
+        first += len(text[first:at]) - len(text[first:at].lstrip())
+        lead = "".join("\t" if c == "\t" else " " for c in text[first:at])
+        tail = "~" * min(max(self.length - 1, 0), max(last - column, 0))
+        return f"    {text[first:last]}\n    {lead}^{tail}"
 
 
 class NetcError(Exception):

@@ -94,7 +94,7 @@ def _bilinear(f: FillerParameter, shape: Shape, draw: Draw) -> Any:
     return np.broadcast_to(np.outer(ramp, ramp), shape).astype(np.float32)
 
 
-FILLERS: dict[str, Callable[[FillerParameter, Shape, Draw], Any]] = {
+FILLERS: dict[str, Callable[..., Any]] = {
     "constant": _constant,
     "uniform": _uniform,
     "gaussian": _gaussian,
@@ -105,10 +105,29 @@ FILLERS: dict[str, Callable[[FillerParameter, Shape, Draw], Any]] = {
 }
 
 
-def fill(filler: FillerParameter | None, shape: Shape, draw: Draw) -> Any:
-    """A float32 array of `shape`; zeros without a filler. `problem` says what can be filled."""
+def fill(filler: FillerParameter | None, shape: Shape, draw: Draw | None = None) -> Any:
+    """A float32 array of `shape`; zeros without a filler. `problem` says what can be filled.
+
+    draw: may be None for a constant.
+    """
     filler = filler if filler is not None else FillerParameter()
     return FILLERS[filler.type](filler, shape, draw)
+
+
+def _meaningless(f: FillerParameter, shape: Shape) -> tuple[str, str | None] | None:
+    """Numbers no distribution has. Caffe: math_functions.cpp, caffe_rng_*."""
+    if f.type == "uniform" and f.min > f.max:
+        return f"The uniform filler needs min <= max, got {f.min:g} and {f.max:g}", None
+    if f.type == "gaussian" and f.std <= 0:
+        hint = f"a filler of one value is type: 'constant' value: {f.mean:g}"
+        return f"The gaussian filler needs std > 0, got {f.std:g}", hint
+    if f.type == "gaussian" and shape and not -1 <= f.sparse <= shape[0]:
+        return (
+            f"sparse must be between 0 and the {shape[0]} outputs of {shape}, or -1 for none, "
+            f"got {f.sparse}",
+            None,
+        )
+    return None
 
 
 def problem(filler: FillerParameter | None, shape: Shape) -> tuple[str, str | None] | None:
@@ -119,6 +138,8 @@ def problem(filler: FillerParameter | None, shape: Shape) -> tuple[str, str | No
         return f"Unknown filler name: {filler.type}", did_you_mean(filler.type, FILLERS)
     if filler.sparse != -1 and filler.type != "gaussian":
         return f"Sparsity not supported by this Filler. ({filler.type})", "drop sparse"
+    if wrong := _meaningless(filler, shape):
+        return wrong
     if math.prod(shape) == 0:
         return f"The {filler.type} filler cannot fill an empty blob {shape}", None
     if filler.type in ("xavier", "msra", "positive_unitball", "gaussian") and not shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -68,26 +68,38 @@ def _read(path: PathLike, kind: type[M], allow_unknown: bool) -> Loaded[M]:
         # Comments may be in any encoding; in a string other bytes become escape sequences.
         text = data.decode("utf-8-sig", "backslashreplace")
         return _parse(text, kind, name, allow_unknown)
+    return _complete(Loaded(_parse_binary(data, kind, name), SourceMap()), name)
+
+
+def _parse_binary(data: bytes, kind: type[M], name: str) -> M:
     message = kind()
     try:
         message.ParseFromString(data)
     except DecodeError:
-        raise ParseError(
-            f"Failed to parse {kind.DESCRIPTOR.name} file: {len(data)} bytes that are neither "
-            f"prototxt nor a binary {kind.DESCRIPTOR.name}.",
-            name,
-        ) from None
-    return Loaded(message, SourceMap())
+        message.Clear()
+    if message.ListFields():
+        return message
+    raise ParseError(
+        f"Failed to parse {kind.DESCRIPTOR.name} file: {len(data)} bytes that are neither "
+        f"prototxt nor a binary {kind.DESCRIPTOR.name}.",
+        name,
+    )
 
 
 def _parse(text: str, kind: type[M], name: str, allow_unknown: bool) -> Loaded[M]:
     message, source, warnings = parse(text, kind, name, allow_unknown=allow_unknown)
+    return _complete(Loaded(message, source, tuple(warnings)), name)
+
+
+def _complete(loaded: Loaded[M], name: str) -> Loaded[M]:
+    """What was read, its required fields checked."""
+    message: Any = loaded.message
     missing = [
-        ParseError(f"Missing required field: {path}.", source.at(*_steps(path)))
+        ParseError(f"Missing required field: {path}.", loaded.source.at(*_steps(path)) or name)
         for path in message.FindInitializationErrors()
     ]
     raise_all(missing)
-    return Loaded(message, source, tuple(warnings))
+    return loaded
 
 
 def _steps(path: str) -> list[str | int]:
@@ -113,7 +125,7 @@ def nearby(path: PathLike) -> str | None:
     """A hint naming the file that was probably meant."""
     wanted = Path(path)
     try:
-        names = [p.name for p in wanted.parent.iterdir()]
+        names = [p.name for p in wanted.parent.iterdir() if p != wanted]
     except OSError:
         return f"there is no folder {wanted.parent}"
     return did_you_mean(wanted.name, names)

@@ -50,7 +50,8 @@ def open_nets(
     """The net of a file in `phase` (TRAIN if it is None), or the nets of a solver in that phase
     (all of them if it is None).
 
-    level, stages: as Caffe's flags; for a solver they go to the train state. shapes: see `stand_in`.
+    level, stages: as Caffe's flags; for a solver they go to the train state.
+    shapes: see `stand_in`.
     Raises ParseError, UpgradeError, SolverError and UsageError.
     """
     if is_solver(path):

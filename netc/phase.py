@@ -30,7 +30,7 @@ class Filtered(NamedTuple):
 def filter_net(net: Loaded[NetParameter], state: NetState) -> Filtered:
     """The layers that `state` keeps, with `state` written into the net.
 
-    A layer without rules is kept; with include rules if any matches; with exclude rules if none does.
+    A layer without rules is kept; with include rules if any matches; with exclude rules if none.
     Raises PhaseError for a layer with both.
     """
     source = net.source

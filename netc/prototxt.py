@@ -1,7 +1,7 @@
 """Text of a prototxt to a message with the place of every field, and back.
 
-`parse` accepts what `google.protobuf.text_format.Parse` accepts and gives the same message (only that
-escape sequences no C++ reader knows, such as `\\d`, are mistakes); on top of it, it keeps where each
+`parse` accepts what `google.protobuf.text_format.Parse` accepts and gives the same message, save
+that an escape C++ does not know, such as `\\d`, is a mistake. On top of it, it keeps where each
 field stood and goes on after a mistake, so that one run reports several.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf import text_encoding, text_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from netc.errors import NetcError, ParseError, Source, Span, did_you_mean, raise_all
@@ -37,13 +39,15 @@ _TOKENS = re.compile(
 _ESCAPED = re.compile(r"""(?:[^\\]|\\(?:[abfnrtvxuU\\'"0-3]|[4-7](?![0-7]{2})))*+""")
 _CLOSING = {"{": "}", "<": ">", "[": "]"}
 _INTEGER_RANGES = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+    Field.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    Field.CPPTYPE_UINT32: (0, 2**32 - 1),
+    Field.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    Field.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
-_BOOLS = dict.fromkeys(("true", "t", "1", "True"), True)
-_BOOLS |= dict.fromkeys(("false", "f", "0", "False"), False)
+_BOOLS: dict[str, bool] = {
+    **dict.fromkeys(("true", "t", "1", "True"), True),
+    **dict.fromkeys(("false", "f", "0", "False"), False),
+}
 
 
 @dataclass(eq=False)
@@ -61,7 +65,7 @@ class SourceMap:
         at, steps = self, list(path)
         while steps:
             nodes = at.fields.get(str(steps.pop(0)))
-            index = steps.pop(0) if steps and isinstance(steps[0], int) else -1
+            index = int(steps.pop(0)) if steps and isinstance(steps[0], int) else -1
             if not nodes or not -len(nodes) <= index < len(nodes):
                 return at
             at = nodes[index]
@@ -103,10 +107,8 @@ def parse(text: str, kind: type[M], name: str = "<text>", *, allow_unknown: bool
     parser = _Parser(Source(name, text), allow_unknown)
     message = kind()
     root = SourceMap(Span(parser.source, 0))
-    try:
+    with suppress(_Lost):
         parser.message(message, root, end="")
-    except _Lost:
-        pass
     raise_all(parser.errors)
     return Parsed(message, root, parser.warnings)
 
@@ -127,7 +129,7 @@ class _Parser:
         self.source, self.allow_unknown = source, allow_unknown
         self.errors: list[NetcError] = []
         self.warnings: list[NetcError] = []
-        self.open: list[Descriptor] = []
+        self.open: list[Any] = []
         self.tokens = self._scan(source.text)
         self.advance()
 
@@ -154,8 +156,8 @@ class _Parser:
         self.fail(message, span, hint)
         return _Lost()
 
-    def take(self, token: str) -> bool:
-        if self.token == token:
+    def take(self, *tokens: str) -> bool:
+        if self.token in tokens:
             self.advance()
             return True
         return False
@@ -168,8 +170,7 @@ class _Parser:
         self.open.append(message.DESCRIPTOR)
         while self.token != end:
             if not self.token:
-                opened = f"the message that starts at line {node.span.line}" if node.span else ""
-                raise self.expected(f'"{end}" to close {opened}')
+                raise self.expected(f'"{end}" to close the message that starts at {node.span}')
             self.field(message, node)
         self.open.pop()
         if end:
@@ -177,7 +178,7 @@ class _Parser:
 
     def field(self, message: Message, node: SourceMap) -> None:
         name, at = self.token, self.span()
-        kind = message.DESCRIPTOR
+        kind: Any = message.DESCRIPTOR
         if not (name[:1].isalpha() or name[:1] == "_"):
             hint = f"there is one '{name}' too many here or above" if name in "}>" else None
             raise self.expected("a field name", hint)
@@ -185,20 +186,19 @@ class _Parser:
         known = kind.fields_by_name.get(name)
         if known is None:
             return self.unknown(kind, name, at)
-        is_message = known.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE
+        is_message = known.cpp_type == Field.CPPTYPE_MESSAGE
         if not self.take(":") and not is_message:
             raise self.expected(f'":" after "{name}"')
         if is_repeated(known) and self.take("["):
-            more = not self.take("]")
-            while more:
+            open_list = not self.take("]")
+            while open_list:
                 self.value(message, known, node, at)
-                more = not self.take("]")
-                if more and not self.take(","):
+                open_list = not self.take("]")
+                if open_list and not self.take(","):
                     raise self.expected('"," or "]"')
         else:
             self.value(message, known, node, at)
-        if not self.take(","):
-            self.take(";")
+        self.take(",", ";")
 
     def unknown(self, kind: Descriptor, name: str, at: Span) -> None:
         error = ParseError(
@@ -222,6 +222,8 @@ class _Parser:
     def skip_value(self) -> None:
         """Pass over the value of an unknown field, up to its balanced end."""
         self.take(":")
+        if self.token in ("}", ">", ""):
+            raise self.expected("a value")
         if self.token in _CLOSING:
             closers = [_CLOSING[self.token]]
             while closers:
@@ -233,37 +235,30 @@ class _Parser:
                 elif self.token == closers[-1]:
                     closers.pop()
             self.advance()
-        elif self.token[:1] in "'\"":
-            while self.token[:1] in ("'", '"'):
-                self.advance()
-        elif self.token in ("}", ">", ""):
-            raise self.expected("a value")
+        elif self.token[0] in "'\"":
+            self.strings()
         else:
             self.advance()
-        if not self.take(","):
-            self.take(";")
+        self.take(",", ";")
 
-    def value(self, message: Message, known: FieldDescriptor, node: SourceMap, at: Span) -> None:
-        if known.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+    def value(self, message: Message, known: Field, node: SourceMap, at: Span) -> None:
+        if known.cpp_type == Field.CPPTYPE_MESSAGE:
             self.sub_message(message, known, node, at)
         else:
             self.scalar(message, known, node, at)
 
-    def duplicate(self, message: Message, known: FieldDescriptor, node: SourceMap, at: Span) -> bool:
+    def duplicate(self, message: Message, known: Field, node: SourceMap, at: Span) -> bool:
         if is_repeated(known) or not message.HasField(known.name):
             return False
-        first = node.at(known.name)
         self.fail(
             f'Message type "{message.DESCRIPTOR.full_name}" should not have multiple '
             f'"{known.name}" fields.',
             at,
-            f"it was given first at line {first.line}" if first else None,
+            f"it was given first at {node.at(known.name)}",
         )
         return True
 
-    def sub_message(
-        self, message: Message, known: FieldDescriptor, node: SourceMap, at: Span
-    ) -> None:
+    def sub_message(self, message: Message, known: Field, node: SourceMap, at: Span) -> None:
         end = {"{": "}", "<": ">"}.get(self.token)
         if end is None:
             raise self.expected(f'"{{" to open {known.name}')
@@ -279,7 +274,7 @@ class _Parser:
         node.fields.setdefault(known.name, []).append(child)
         self.message(target, child, end)
 
-    def scalar(self, message: Message, known: FieldDescriptor, node: SourceMap, at: Span) -> None:
+    def scalar(self, message: Message, known: Field, node: SourceMap, at: Span) -> None:
         where = self.span()
         if self.token in ("", "}", ">", "]", ",", ";", "{", "<", ":", "["):
             raise self.expected(f"a value for {known.name}")
@@ -296,40 +291,44 @@ class _Parser:
             setattr(message, known.name, value)
         node.fields.setdefault(known.name, []).append(SourceMap(where))
 
-    def read(self, known: FieldDescriptor) -> Any:
+    def read(self, known: Field) -> Any:
         kind = known.cpp_type
-        if kind == FieldDescriptor.CPPTYPE_STRING:
+        if kind == Field.CPPTYPE_STRING:
             return self.string(known)
         token = self.token
         self.advance()
         if kind in _INTEGER_RANGES:
             return _integer(token, known)
-        if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        if kind in (Field.CPPTYPE_FLOAT, Field.CPPTYPE_DOUBLE):
             return _float(token, known)
-        if kind == FieldDescriptor.CPPTYPE_BOOL:
+        if kind == Field.CPPTYPE_BOOL:
             if token not in _BOOLS:
                 raise _BadValue(f"{known.name} takes true or false, not '{token}'.")
             return _BOOLS[token]
         return _enum(token, known)
 
-    def string(self, known: FieldDescriptor) -> str | bytes:
+    def string(self, known: Field) -> str | bytes:
         if self.token[0] not in "'\"":
             token = self.token
             self.advance()
             raise _BadValue(f"{known.name} takes a string, not {token}.", f'write "{token}"')
-        parts = []
-        while self.token[:1] in ("'", '"'):
-            if len(self.token) < 2 or self.token[-1] != self.token[0]:
-                raise self.lost(f"String missing ending quote: {self.token}")
-            parts.append(self.token)
-            self.advance()
-        joined = b"".join(map(_unescape, parts))
-        if known.type == FieldDescriptor.TYPE_BYTES:
+        joined = b"".join(map(_unescape, self.strings()))
+        if known.type == Field.TYPE_BYTES:
             return joined
         try:
             return joined.decode()
         except UnicodeDecodeError as e:
             raise _BadValue(f"{known.name} is not valid UTF-8: {e.reason}.") from None
+
+    def strings(self) -> list[str]:
+        """The adjacent string tokens, quotes included."""
+        tokens = []
+        while self.token[:1] in ("'", '"'):
+            if len(self.token) < 2 or self.token[-1] != self.token[0]:
+                raise self.lost(f"String missing ending quote: {self.token}")
+            tokens.append(self.token)
+            self.advance()
+        return tokens
 
 
 class _BadValue(Exception):
@@ -360,7 +359,7 @@ def _number(token: str) -> int:
     return int(f"{octal[1]}0o{octal[2]}" if octal else token, 0)
 
 
-def _integer(token: str, known: FieldDescriptor) -> int:
+def _integer(token: str, known: Field) -> int:
     low, high = _INTEGER_RANGES[known.cpp_type]
     try:
         value = _number(token)
@@ -371,10 +370,9 @@ def _integer(token: str, known: FieldDescriptor) -> int:
     return value
 
 
-def _float(token: str, known: FieldDescriptor) -> float:
+def _float(token: str, known: Field) -> float:
     bare = re.sub(r"(?i)^(-?inf)f$|f+$", r"\1", token)  # 1.5f as in C, but one f belongs to inff
-    octal = re.match(r"-?0[0-9]+", token)
-    for text in () if octal else (token, bare):
+    for text in () if re.match(r"-?0[0-9]+", token) else (token, bare):
         try:
             return float(text)
         except ValueError:
@@ -382,8 +380,8 @@ def _float(token: str, known: FieldDescriptor) -> float:
     raise _BadValue(f"{known.name} takes a number, not '{token}'.")
 
 
-def _enum(token: str, known: FieldDescriptor) -> int:
-    kind = known.enum_type
+def _enum(token: str, known: Field) -> int:
+    kind: Any = known.enum_type
     try:
         number = int(token, 0)
     except ValueError:

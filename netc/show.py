@@ -52,7 +52,9 @@ def _parsed(path: PathLike) -> str:
     try:
         return to_text(kind.FromString(data))
     except DecodeError:
-        raise ParseError(f"{len(data)} bytes that are no {kind.DESCRIPTOR.name}", str(path)) from None
+        raise ParseError(
+            f"{len(data)} bytes that are no {kind.DESCRIPTOR.name}", str(path)
+        ) from None
 
 
 def _upgraded(path: PathLike) -> str:

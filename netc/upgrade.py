@@ -12,12 +12,10 @@ from netc.errors import UpgradeError
 from netc.prototxt import SourceMap
 from netc.schema import NetParameter, SolverParameter
 
-SOLVER_TYPES = {0: "SGD", 1: "Nesterov", 2: "AdaGrad", 3: "RMSProp", 4: "AdaDelta", 5: "Adam"}
+SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "SAG")
 
 
-def refuse_old_layers(
-    net: NetParameter, source: SourceMap
-) -> tuple[NetParameter, SourceMap]:
+def refuse_old_layers(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMap]:
     """Refuse nets written with `layers`, the format before 2014."""
     if net.layers:
         raise UpgradeError(
@@ -62,9 +60,7 @@ def inputs(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMa
     return upgraded, nodes
 
 
-def solver_type(
-    solver: SolverParameter, source: SourceMap
-) -> tuple[SolverParameter, SourceMap]:
+def solver_type(solver: SolverParameter, source: SourceMap) -> tuple[SolverParameter, SourceMap]:
     """The enum `solver_type` becomes the string `type`."""
     if not solver.HasField("solver_type"):
         return solver, source
@@ -96,19 +92,21 @@ def upgrade_net(net: NetParameter, source: SourceMap) -> tuple[NetParameter, Sou
     return net, source
 
 
-def upgrade_solver(
-    solver: SolverParameter, source: SourceMap
-) -> tuple[SolverParameter, SourceMap]:
+def upgrade_solver(solver: SolverParameter, source: SourceMap) -> tuple[SolverParameter, SourceMap]:
     """Every step for solvers, the nets inside them included. Raises UpgradeError."""
     solver, source = solver_type(solver, source)
-    for field in ("net_param", "train_net_param"):
-        if solver.HasField(field):
-            net, node = upgrade_net(getattr(solver, field), source.node(field))
-            getattr(solver, field).CopyFrom(net)
-            source.fields[field] = [node]
-    for i, net in enumerate(solver.test_net_param):
-        upgraded, node = upgrade_net(net, source.node("test_net_param", i))
-        net.CopyFrom(upgraded)
-        if source.get("test_net_param"):
-            source.fields["test_net_param"][i] = node
-    return solver, source
+    upgraded, nodes = SolverParameter(), SourceMap(source.span, dict(source.fields))
+    upgraded.CopyFrom(solver)
+    for field, nets in _nets(upgraded).items():
+        done = [upgrade_net(net, source.node(field, i)) for i, net in enumerate(nets)]
+        for net, (current, _) in zip(nets, done, strict=True):
+            net.CopyFrom(current)
+        nodes.fields[field] = [node for _, node in done]
+    return upgraded, nodes
+
+
+def _nets(solver: SolverParameter) -> dict[str, list[NetParameter]]:
+    """The nets that stand in a solver, by field."""
+    single = [f for f in ("net_param", "train_net_param") if solver.HasField(f)]
+    nets = {field: [getattr(solver, field)] for field in single}
+    return nets | {"test_net_param": list(solver.test_net_param)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import optax
-
 from netc.solvers.base import Solver
 
 if TYPE_CHECKING:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from netc.errors import NetcError, UsageError
+from netc.errors import DataError, NetcError, UsageError
 from netc.schema import Phase
 
 
@@ -79,6 +81,16 @@ def shapes(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:
             raise UsageError(f"a shape is TOP=N,C,H,W with whole numbers, not '{word}'")
         found[top.strip()] = tuple(int(s) for s in parts)
     return found
+
+
+@contextmanager
+def naming_shape_flag() -> Iterator[None]:
+    """An error about data that is raised inside the block names --shape."""
+    try:
+        yield
+    except DataError as error:
+        error.add_note("--shape TOP=N,C,H,W stands in for data that is not there")
+        raise
 
 
 def no_device() -> None:

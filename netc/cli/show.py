@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import flag, model_flags, no_device, one_file, phase, shape_flag, shapes, stages
+from netc.cli.common import (
+    flag,
+    model_flags,
+    naming_shape_flag,
+    no_device,
+    one_file,
+    phase,
+    shape_flag,
+    shapes,
+    stages,
+)
 from netc.show import PASSES, show
 
 
@@ -22,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the net."""
     no_device()
-    text = show(one_file(args), args.after, phase(args), args.level, stages(args), shapes(args))
+    with naming_shape_flag():
+        text = show(one_file(args), args.after, phase(args), args.level, stages(args), shapes(args))
     print(text, end="")
     return 0

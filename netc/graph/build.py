@@ -36,22 +36,26 @@ class _Builder:
         self.current: dict[str, str] = {}
         self.producer: dict[str, str] = {}
         self.read: set[str] = set()
+        self.unknown: set[str] = set()
+        self.place = -1
         self.keys: set[str] = set()
         self.errors: list[NetcError] = []
 
     def add(self, layer: LayerParameter, node: SourceMap) -> None:
+        self.place += 1
         kind = LAYERS.get(layer.type)
         if kind is None:
             message, hint = unknown_type(layer.type)
             self.fail(message, node, ("type",), hint)
         bottoms = tuple(self.bottom(layer, i, node) for i in range(len(layer.bottom)))
         self.read.update(bottoms)
-        names = [*layer.top]
+        tops = [self.top(layer, i, name, node) for i, name in enumerate(layer.top)]
         if kind is not None and kind.loss:
-            names += [AUTOMATIC_TOP] * (kind.least_tops - len(names))
-        tops = tuple(self.top(layer, i, name, node) for i, name in enumerate(names))
+            # Caffe: nobody can read them, and they are no outputs.
+            missing = kind.least_tops - len(tops)
+            tops += [self.value(AUTOMATIC_TOP) for _ in range(missing)]
         if kind is not None:
-            self.finish(layer, node, kind, bottoms, tops)
+            self.finish(layer, node, kind, bottoms, tuple(tops))
 
     def finish(
         self,
@@ -65,16 +69,15 @@ class _Builder:
             self.fail(f"{wrong} (layer '{layer.name}')", node)
         if layer.propagate_down and len(layer.propagate_down) != len(bottoms):
             self.fail(
-                "propagate_down param must be specified either 0 or bottom_size times: layer "
-                f"'{layer.name}' has {len(bottoms)} bottoms and {len(layer.propagate_down)} entries",
+                "propagate_down param must be specified either 0 or bottom_size times: "
+                f"layer '{layer.name}' has {len(bottoms)} bottoms and "
+                f"{len(layer.propagate_down)} entries",
                 node,
                 ("propagate_down",),
             )
         phase = layer.phase if layer.HasField("phase") else self.net.state.phase
         weights = self.loss_weights(layer, node, kind, len(tops))
-        self.nodes.append(
-            Node(self.key(layer), layer, kind, node, phase, bottoms, tops, weights)
-        )
+        self.nodes.append(Node(self.key(layer), layer, kind, node, phase, bottoms, tops, weights))
 
     def key(self, layer: LayerParameter) -> str:
         base, n = layer.name or layer.type, 2
@@ -91,20 +94,22 @@ class _Builder:
                 f"Unknown bottom blob '{name}' (layer '{layer.name}', bottom index {i})",
                 node,
                 ("bottom", i),
-                did_you_mean(name, self.current) or self.later(name),
+                self.later(name) or did_you_mean(name, self.current),
             )
+            self.unknown.add(name)
             self.produce(name, layer)
         return self.current[name]
 
     def later(self, name: str) -> str | None:
-        makers = [layer.name for layer in self.net.layer if name in layer.top]
+        layers = self.net.layer[self.place + 1 :]
+        makers = [layer.name for layer in layers if name in layer.top]
         if makers:
             return f"layer '{makers[0]}' produces it further down; layers run in file order"
         return None
 
     def top(self, layer: LayerParameter, i: int, name: str, node: SourceMap) -> str:
         in_place = i < len(layer.bottom) and layer.bottom[i] == name
-        taken = name in self.current and name != AUTOMATIC_TOP
+        taken = name in self.current and name not in self.unknown
         if in_place and layer.type in LAYERS and not LAYERS[layer.type].in_place:
             self.fail(
                 f"{layer.type} Layer does not allow in-place computation (layer '{layer.name}').",
@@ -122,12 +127,16 @@ class _Builder:
         return self.produce(name, layer)
 
     def produce(self, blob: str, layer: LayerParameter) -> str:
+        self.producer[blob] = layer.name
+        self.current[blob] = self.value(blob)
+        return self.current[blob]
+
+    def value(self, blob: str) -> str:
+        """A new value of a blob."""
         value, n = blob, 1
         while value in self.blobs:
             value, n = f"{blob}'{n}", n + 1
         self.blobs[value] = blob
-        self.current[blob] = value
-        self.producer[blob] = layer.name
         return value
 
     def loss_weights(
@@ -155,8 +164,7 @@ class _Builder:
         self.errors.append(GraphError(message, node.at(*path), hint))
 
     def graph(self) -> Graph:
-        outputs = sorted(
-            (v for v in self.blobs if v not in self.read), key=lambda v: (self.blobs[v], v)
-        )
+        unread = [blob for blob, value in self.current.items() if value not in self.read]
+        outputs = [self.current[blob] for blob in sorted(unread)]
         phase = self.net.state.phase if self.net.state.HasField("phase") else Phase.TEST
         return Graph(self.net, phase, tuple(self.nodes), self.blobs, tuple(outputs), {}, {})

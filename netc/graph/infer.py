@@ -14,14 +14,12 @@ from netc.lowering.plan import Plan
 from netc.schema import ParamSpec
 
 
-def infer(
-    graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | None = None
-) -> Graph:
+def infer(graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | None = None) -> Graph:
     """The graph with layers set up, shapes, dtypes and parameters.
 
     missing: takes the errors of data sources, which are raised with the rest if it is None.
-    Raises ShapeError, GraphError, DataError or Errors: layers that depend on a failed one are passed
-    over, so that every error is a mistake of its own.
+    Raises ShapeError, GraphError, DataError or Errors: layers that depend on a failed one are
+    passed over, so that every error is a mistake of its own.
     """
     inference = _Inference(graph, plan, seed, missing)
     nodes = tuple(n for n in map(inference.node, graph.nodes) if n is not None)
@@ -136,8 +134,8 @@ class _Inference:
             return
         raise ShapeError(
             f"Cannot share param '{given.name}' owned by layer '{owner.layer}' with layer "
-            f"'{node.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param shape "
-            f"is {dims(theirs)}; sharing layer expects shape {dims(mine)}",
+            f"'{node.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
+            f"shape is {dims(theirs)}; sharing layer expects shape {dims(mine)}",
             node.source.at("param", index),
             None if permissive else "share_mode: PERMISSIVE shares blobs of equal count",
         )

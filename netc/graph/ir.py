@@ -117,7 +117,7 @@ class Graph:
 
     @cached_property
     def differentiable(self) -> frozenset[str]:
-        """The learnable blobs a gradient can reach: used by a node with an uncut path to the loss."""
+        """The learnable blobs a gradient can reach: of nodes with an uncut path to the loss."""
         wanted, reached = set(self.weights), set()
         for node in reversed(self.nodes):
             if wanted.intersection(node.tops):

@@ -18,28 +18,31 @@ class Window(NamedTuple):
     dilation: Shape
 
 
+def _field(stem: str) -> str:
+    return "kernel_size" if stem == "kernel" else stem
+
+
+def _halves(d: LayerDef, stem: str) -> list[str]:
+    """Which of *_h and *_w are given; there is no dilation_h."""
+    pair = (f"{stem}_h", f"{stem}_w") if stem != "dilation" else ()
+    return [h for h in pair if d.param.convolution_param.HasField(h)]
+
+
 def per_axis(d: LayerDef, stem: str, rank: int, default: int | None) -> Shape:
     """A field given once, once per spatial axis, or as *_h and *_w for two axes.
 
     stem: "kernel", "stride", "pad" or "dilation". Caffe: base_conv_layer.cpp.
     """
-    p = d.param.convolution_param
-    field = "kernel_size" if stem == "kernel" else stem
+    p, field = d.param.convolution_param, _field(stem)
     given = list(getattr(p, field))
-    pair = [f"{stem}_h", f"{stem}_w"]
-    halves = [h for h in pair if stem != "dilation" and p.HasField(h)]
-    if halves:
+    if halves := _halves(d, stem):
         if rank != 2:
             d.fail(
                 f"{stem}_h & {stem}_w can only be used for 2D convolution, not {rank}-D", halves[0]
             )
         if given:
             d.fail(f"Either {field} or {stem}_h/w should be specified; not both.", halves[0])
-        if len(halves) == 1 and stem != "pad":
-            d.fail(
-                f"{halves[0]} needs {pair[1 - pair.index(halves[0])]} beside it", halves[0]
-            )
-        return tuple(getattr(p, h) for h in pair)
+        return getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w")
     if not given and default is not None:
         return (default,) * rank
     if len(given) not in (1, rank) or (rank and not given):
@@ -59,12 +62,14 @@ def window(d: LayerDef, rank: int) -> Window:
         per_axis(d, "pad", rank, 0),
         per_axis(d, "dilation", rank, 1),
     )
-    if 0 in w.kernel:
-        d.fail(f"Filter dimensions must be nonzero, got {dims(w.kernel)}.", "kernel_size")
-    if 0 in w.stride:
-        d.fail(f"Stride dimensions must be nonzero, got {dims(w.stride)}.", "stride")
-    if 0 in w.dilation:
-        d.fail(f"Dilation dimensions must be nonzero, got {dims(w.dilation)}.", "dilation")
+    for noun, stem in (("Filter", "kernel"), ("Stride", "stride"), ("Dilation", "dilation")):
+        if 0 in getattr(w, stem):
+            halves = _halves(d, stem)
+            d.fail(
+                f"{noun} dimensions must be nonzero, got {dims(getattr(w, stem))}.",
+                halves[0] if halves else _field(stem),
+                hint=f"give both {stem}_h and {stem}_w" if len(halves) == 1 else None,
+            )
     return w
 
 
@@ -90,14 +95,14 @@ def convolution(d: LayerDef) -> Layer:
             )
     check_groups(d, c)
     extents = [dl * (k - 1) + 1 for k, dl in zip(w.kernel, w.dilation, strict=True)]
-    for size, pad, extent in zip(spatial, w.pad, extents, strict=True):
-        if size + 2 * pad < extent:
-            d.fail(
-                f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(extents)}, "
-                f"more than the padded input {dims([s + 2 * q for s, q in zip(spatial, w.pad, strict=True)])}"
-                f" of bottom '{d.param.bottom[0]}' ({dims(shape)})",
-                "kernel_size",
-            )
+    padded = [size + 2 * pad for size, pad in zip(spatial, w.pad, strict=True)]
+    if any(size < extent for size, extent in zip(padded, extents, strict=True)):
+        d.fail(
+            f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(extents)}, "
+            f"more than the padded input {dims(padded)} of bottom '{d.param.bottom[0]}' "
+            f"({dims(shape)})",
+            "convolution_param",
+        )
     blobs = [BlobSpec((p.num_output, c // p.group, *w.kernel), p.weight_filler)]
     if p.bias_term:
         blobs.append(BlobSpec((p.num_output,), p.bias_filler))
@@ -132,7 +137,7 @@ def check_groups(d: LayerDef, channels: int) -> None:
     p = d.param.convolution_param
     if p.num_output == 0:
         d.fail(
-            "num_output must be greater than 0",
+            "num_output must be greater than 0, got 0",
             "num_output" if p.HasField("num_output") else "convolution_param",
         )
     if p.group == 0:

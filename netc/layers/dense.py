@@ -9,9 +9,10 @@ from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
 
 @register("InnerProduct", bottoms=1, tops=1)
 def inner_product(d: LayerDef) -> Layer:
-    """Multiply by a matrix: (..., K axes) -> (..., num_output), K the product of the axes from `axis`.
+    """Multiply by a matrix: (..., K axes) -> (..., num_output).
 
-    y = x W^T + b with W (num_output, K), or (K, num_output) under transpose.
+    y = x W^T + b, K the product of the axes from `axis` on; W is (num_output, K), or
+    (K, num_output) under transpose.
     Caffe: inner_product_layer.cpp.
     """
     p, shape = d.param.inner_product_param, d.bottoms[0].shape
@@ -19,7 +20,7 @@ def inner_product(d: LayerDef) -> Layer:
     batch, k, n = shape[:axis], math.prod(shape[axis:]), p.num_output
     if n == 0:
         d.fail(
-            "num_output must be greater than 0",
+            "num_output must be greater than 0, got 0",
             "num_output" if p.HasField("num_output") else "inner_product_param",
         )
     blobs = [BlobSpec((k, n) if p.transpose else (n, k), p.weight_filler)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-
-import numpy as np
+from collections.abc import Sequence
+from typing import TypeVar
 
 from netc.data.feeds import Feed, open_feed
 from netc.errors import DataError
 from netc.fillers import fill, problem, traced_draw
-from netc.layers.base import Layer, LayerDef, Shape, register
+from netc.layers.base import Layer, LayerDef, Shape, dims, register
 from netc.lazy import jax, jnp
-from netc.schema import FillerParameter, Phase
+from netc.schema import BlobShape, FillerParameter, Phase
+
+T = TypeVar("T")
 
 
 def outside(*shapes: Shape, feed: Feed | None = None) -> Layer:
@@ -23,24 +25,30 @@ def outside(*shapes: Shape, feed: Feed | None = None) -> Layer:
     )
 
 
-def per_top(d: LayerDef, field: str, given: list, optional: bool = False) -> list:
+def per_top(d: LayerDef, field: str, given: Sequence[T]) -> Sequence[T]:
     """A repeated field given once for all tops, or once per top."""
-    if len(given) == 1:
-        return given * d.tops
-    if len(given) == d.tops or (optional and not given):
-        return given
-    d.fail(
-        f"Must specify '{field}' once, once per top blob{', or not at all' if optional else ''}: "
-        f"{d.tops} tops vs. {len(given)} {field}s.",
-        field if given else None,
-    )
+    if len(given) not in (1, d.tops):
+        d.fail(
+            f"Must specify '{field}' once, or once per top blob ({d.tops}); "
+            f"specified {len(given)}.",
+            field if given else None,
+        )
+    return given if len(given) == d.tops else [given[0]] * d.tops
+
+
+def blob_shapes(d: LayerDef, given: Sequence[BlobShape]) -> Sequence[Shape]:
+    """The shape of each top out of a field `shape`. Caffe: blob.cpp, Reshape."""
+    shapes = [tuple(shape.dim) for shape in given]
+    for i, shape in enumerate(shapes):
+        if any(n < 0 for n in shape):
+            d.fail(f"shape {dims(shape)} has a negative dim", "shape", i)
+    return per_top(d, "shape", shapes)
 
 
 @register("Input", bottoms=0, tops=(1, None))
 def input_(d: LayerDef) -> Layer:
     """Blobs that the caller fills. Caffe: input_layer.cpp."""
-    shapes = per_top(d, "shape", [tuple(s.dim) for s in d.param.input_param.shape])
-    return outside(*shapes)
+    return outside(*blob_shapes(d, d.param.input_param.shape))
 
 
 @register("Data", bottoms=0, tops=(1, 2))
@@ -54,7 +62,10 @@ def data(d: LayerDef) -> Layer:
 
 @register("HDF5Data", bottoms=0, tops=(1, None))
 def hdf5_data(d: LayerDef) -> Layer:
-    """Rows of the data sets named as the tops, from a list of HDF5 files. Caffe: hdf5_data_layer.cpp."""
+    """Rows of the data sets named as the tops, from a list of HDF5 files.
+
+    Caffe: hdf5_data_layer.cpp.
+    """
     return _from_source(d)
 
 
@@ -95,15 +106,12 @@ def dummy_data(d: LayerDef) -> Layer:
     return Layer(apply, random=drawn)
 
 
-def _dummy_shapes(d: LayerDef) -> list[Shape]:
+def _dummy_shapes(d: LayerDef) -> Sequence[Shape]:
     p = d.param.dummy_data_param
-    legacy = [list(getattr(p, f)) for f in ("num", "channels", "height", "width")]
-    if not any(legacy):
-        return per_top(d, "shape", [tuple(s.dim) for s in p.shape])
+    legacy = {f: list(getattr(p, f)) for f in ("num", "channels", "height", "width")}
+    if not any(legacy.values()):
+        return blob_shapes(d, p.shape)
     if p.shape:
         d.fail("Both shape and legacy fields were specified", "shape")
-    sizes = [
-        per_top(d, f, given)
-        for f, given in zip(("num", "channels", "height", "width"), legacy, strict=True)
-    ]
-    return [tuple(int(n) for n in np.array(s)) for s in zip(*sizes, strict=True)]
+    sizes = [per_top(d, field, given) for field, given in legacy.items()]
+    return list(zip(*sizes, strict=True))

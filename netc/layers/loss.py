@@ -17,7 +17,7 @@ MAX_NLL = -math.log(np.finfo(np.float32).tiny)  # 87.3365
 def check_first_axis(d: LayerDef) -> None:
     """Predictions and labels must be equally many. Caffe: loss_layer.cpp."""
     a, b = d.bottoms[0].shape, d.bottoms[1].shape
-    if a[:1] != b[:1]:
+    if not a or a[:1] != b[:1]:
         d.fail(
             "The data and label should have the same first dimension: bottom[0] "
             f"'{d.param.bottom[0]}' is {dims(a)}, bottom[1] '{d.param.bottom[1]}' is {dims(b)}.",
@@ -26,15 +26,16 @@ def check_first_axis(d: LayerDef) -> None:
         )
 
 
-def check_labels(d: LayerDef, axis: int) -> tuple[int, int, int]:
-    """The sizes around the class axis: outer, classes, inner; there is a label for each position."""
+def check_labels(d: LayerDef, axis: int, noun: str) -> tuple[int, int, int]:
+    """The sizes around the class axis: outer, classes, inner; each position has a label."""
     shape, labels = d.bottoms[0].shape, d.bottoms[1].shape
     outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
     if math.prod(labels) != outer * inner:
         d.fail(
-            "Number of labels must match number of predictions; e.g., if label axis == 1 and "
-            "prediction shape is (N, C, H, W), label count (number of labels) must be N*H*W, with "
-            f"integer values in {{0, 1, ..., C-1}}: predictions '{d.param.bottom[0]}' "
+            "Number of labels must match number of predictions; "
+            f"e.g., if {noun} axis == 1 and prediction shape is (N, C, H, W), label count (number "
+            "of labels) must be N*H*W, with integer values in {0, 1, ..., C-1}: predictions "
+            f"'{d.param.bottom[0]}' "
             f"{dims(shape)} on axis {axis} need {outer * inner} labels, "
             f"'{d.param.bottom[1]}' is {dims(labels)}.",
             "bottom",
@@ -55,7 +56,7 @@ def normalization(d: LayerDef, default: int = LossParameter.VALID) -> int:
 
 def normalizer(mode: int, outer: int, inner: int, valid: Any) -> Any:
     """What the summed loss is divided by, at least 1."""
-    counts = {
+    counts: dict[int, int] = {
         LossParameter.FULL: outer * inner,
         LossParameter.BATCH_SIZE: outer,
         LossParameter.NONE: 1,
@@ -80,7 +81,7 @@ def softmax_with_loss(d: LayerDef) -> Layer:
     check_first_axis(d)
     p, shape = d.param.loss_param, d.bottoms[0].shape
     axis = d.axis(d.param.softmax_param.axis)
-    outer, classes, inner = check_labels(d, axis)
+    outer, classes, inner = check_labels(d, axis, "softmax")
     mode, ignore = normalization(d), p.ignore_label if p.HasField("ignore_label") else None
 
     def forward(blobs, x, label):
@@ -89,7 +90,7 @@ def softmax_with_loss(d: LayerDef) -> Layer:
         true = label == jnp.arange(classes, dtype=jnp.int32).reshape(1, classes, 1)
         nll = -jnp.where(true, log_p, jnp.zeros_like(log_p)).sum(1)
         # Caffe clamps the loss at -log(FLT_MIN), not its gradient.
-        nll = nll + lax.stop_gradient(jnp.minimum(nll, MAX_NLL) - nll)
+        nll = lax.stop_gradient(jnp.minimum(nll, MAX_NLL)) + (nll - lax.stop_gradient(nll))
         keep = jnp.ones((outer, inner), bool) if ignore is None else label[:, 0] != ignore
         valid = keep.sum().astype(x.dtype)
         loss = jnp.where(keep, nll, jnp.zeros_like(nll)).sum() / normalizer(
@@ -102,7 +103,10 @@ def softmax_with_loss(d: LayerDef) -> Layer:
 
 @register("EuclideanLoss", bottoms=2, tops=1, loss=True)
 def euclidean_loss(d: LayerDef) -> Layer:
-    """sum (a - b)^2 / 2N, N the first axis; the gradient goes to both. Caffe: euclidean_loss_layer.cpp."""
+    """sum (a - b)^2 / 2N, N the first axis; the gradient goes to both.
+
+    Caffe: euclidean_loss_layer.cpp.
+    """
     check_first_axis(d)
     a, b = d.bottoms[0].shape, d.bottoms[1].shape
     if math.prod(a[1:]) != math.prod(b[1:]):
@@ -129,7 +133,7 @@ def accuracy(d: LayerDef) -> Layer:
     """
     p = d.param.accuracy_param
     axis = d.axis(p.axis)
-    outer, classes, inner = check_labels(d, axis)
+    outer, classes, inner = check_labels(d, axis, "label")
     if p.top_k > classes:
         d.fail(
             "top_k must be less than or equal to the number of classes: "
@@ -150,9 +154,7 @@ def accuracy(d: LayerDef) -> Layer:
         if d.tops == 1:
             return overall
         counted = true & keep[:, None]
-        per_class = _share(
-            (counted & right[:, None]).sum((0, 2)), counted.sum((0, 2)), x.dtype
-        )
+        per_class = _share((counted & right[:, None]).sum((0, 2)), counted.sum((0, 2)), x.dtype)
         return overall, per_class
 
     return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))

@@ -8,7 +8,10 @@ from netc.lazy import jax, jnp
 
 @register("ReLU", bottoms=1, tops=1, in_place=True)
 def relu(d: LayerDef) -> Layer:
-    """max(x, 0) + negative_slope min(x, 0); the gradient at 0 is the slope. Caffe: relu_layer.cpp."""
+    """max(x, 0) + negative_slope min(x, 0); the gradient at 0 is the slope.
+
+    Caffe: relu_layer.cpp.
+    """
     slope = d.param.relu_param.negative_slope
     if slope == 0:
         return elementwise(lambda x: jnp.where(x > 0, x, jnp.zeros_like(x)))

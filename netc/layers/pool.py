@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from netc import lowering
 from netc.layers.base import TRAIN, Layer, LayerDef, Shape, dims, register, stateless, stochastic
 from netc.lazy import jax, jnp
 from netc.schema import PoolingParameter
 
 
-def _pair(d: LayerDef, field: str, stem: str, default: int) -> Shape:
-    """kernel_size OR kernel_h and kernel_w, and the like. Caffe: pooling_layer.cpp."""
-    p = d.param.pooling_param
-    high, wide = f"{stem}_h", f"{stem}_w"
-    given = [f for f in (high, wide) if p.HasField(f)]
-    if not given:
-        return (getattr(p, field) if p.HasField(field) else default,) * 2
-    if p.HasField(field):
-        d.fail(f"{stem} is {field} OR {high} and {wide}; not both", given[0])
-    if len(given) == 1:
-        d.fail(f"For non-square {stem} both {high} and {wide} are required.", given[0])
-    return getattr(p, high), getattr(p, wide)
+class _Size(NamedTuple):
+    """A size given once, or by its two halves; sentence: what Caffe says of any other mix."""
+
+    field: str
+    high: str
+    wide: str
+    sentence: str
+
+    def given(self, d: LayerDef) -> list[str]:
+        return [f for f in self[:3] if d.param.pooling_param.HasField(f)]
+
+
+_KERNEL = _Size(
+    "kernel_size",
+    "kernel_h",
+    "kernel_w",
+    "Filter size is kernel_size OR kernel_h and kernel_w; not both",
+)
+_STRIDE = _Size(
+    "stride", "stride_h", "stride_w", "Stride is stride OR stride_h and stride_w are required."
+)
+_PAD = _Size("pad", "pad_h", "pad_w", "pad is pad OR pad_h and pad_w are required.")
+
+
+def _pair(d: LayerDef, size: _Size) -> Shape:
+    """(high, wide). Caffe: pooling_layer.cpp, LayerSetUp."""
+    p, given = d.param.pooling_param, size.given(d)
+    if given not in ([], [size.field], [size.high, size.wide]):
+        d.fail(f"{size.sentence} (given: {', '.join(given)})", given[-1])
+    if len(given) == 2:
+        return getattr(p, size.high), getattr(p, size.wide)
+    return (getattr(p, size.field),) * 2
 
 
 def _geometry(d: LayerDef) -> tuple[Shape, Shape, Shape]:
@@ -30,29 +52,31 @@ def _geometry(d: LayerDef) -> tuple[Shape, Shape, Shape]:
             f"bottom '{d.param.bottom[0]}' is {dims(shape)}",
             "bottom",
         )
-    sized = [f for f in ("kernel_size", "kernel_h", "kernel_w") if p.HasField(f)]
-    stride, pad = _pair(d, "stride", "stride", 1), _pair(d, "pad", "pad", 0)
+    sized = _KERNEL.given(d)
+    stride, pad = _pair(d, _STRIDE), _pair(d, _PAD)
     if p.global_pooling:
         if sized:
             d.fail("With Global_pooling: true Filter size cannot specified", sized[0])
         if pad != (0, 0) or stride != (1, 1):
-            d.fail("With Global_pooling: true; only pad = 0 and stride = 1", "global_pooling")
+            d.fail(
+                "With Global_pooling: true; only pad = 0 and stride = 1, "
+                f"got pad {dims(pad)} and stride {dims(stride)}",
+                "global_pooling",
+            )
         return shape[2:], stride, pad
-    kernel = _pair(d, "kernel_size", "kernel", 0)
     if not sized:
-        d.fail("kernel_size is missing (or kernel_h and kernel_w)", "pooling_param")
-    if 0 in kernel:
-        d.fail(f"Filter dimensions cannot be zero: {dims(kernel)}.", sized[0])
-    if 0 in stride:
-        d.fail(f"Stride dimensions cannot be zero: {dims(stride)}.", "stride")
-    if any(q >= k for q, k in zip(pad, kernel, strict=True)):
-        d.fail(f"pad {dims(pad)} must be smaller than the kernel {dims(kernel)}", "pad")
-    if any(s + 2 * q < k for s, q, k in zip(shape[2:], pad, kernel, strict=True)):
         d.fail(
-            f"kernel {dims(kernel)} with pad {dims(pad)} is larger than bottom "
-            f"'{d.param.bottom[0]}' ({dims(shape)})",
-            sized[0],
+            f"{_KERNEL.sentence} (given: neither)",
+            "pooling_param",
+            hint="kernel_size: 2, or global_pooling: true for the whole image",
         )
+    kernel = _pair(d, _KERNEL)
+    if 0 in kernel:
+        d.fail(f"Filter dimensions cannot be zero, got {dims(kernel)}.", sized[0])
+    if 0 in stride:
+        d.fail(f"Stride dimensions cannot be zero, got {dims(stride)}.", _STRIDE.given(d)[0])
+    if any(q >= k for q, k in zip(pad, kernel, strict=True)):
+        d.fail(f"pad {dims(pad)} must be smaller than the kernel {dims(kernel)}", _PAD.given(d)[0])
     return kernel, stride, pad
 
 
@@ -60,25 +84,32 @@ def _geometry(d: LayerDef) -> tuple[Shape, Shape, Shape]:
 def pooling(d: LayerDef) -> Layer:
     """Take the maximum, mean or a sample of windows: (N, C, H, W) -> (N, C, H', W').
 
-    H' = ceil((H + 2 pad - kernel) / stride) + 1, or floor with round_mode: FLOOR; a last window that
-    would start in the padding is dropped. MAX: the first maximum in row-major order takes the
-    gradient; a second top holds its index h W + w. AVE: the divisor counts padding. STOCHASTIC:
-    TRAIN takes an element with probability proportional to its value, TEST gives
+    H' = ceil((H + 2 pad - kernel) / stride) + 1, or floor with round_mode: FLOOR; a last window
+    that would start in the padding is dropped. MAX: the first maximum in row-major order takes
+    the gradient; a second top holds its index h W + w. AVE: the divisor counts padding.
+    STOCHASTIC: TRAIN takes an element with probability proportional to its value, TEST gives
     sum(x^2) / sum(x). Caffe: pooling_layer.cpp, pooling_layer.cu.
     """
     p = d.param.pooling_param
     kernel, stride, pad = _geometry(d)
-    geometry = {
-        "kernel": kernel,
-        "stride": stride,
-        "pad": pad,
-        "ceil": p.round_mode == PoolingParameter.CEIL,
-    }
+    ceil = p.round_mode == PoolingParameter.CEIL
+    shape = d.bottoms[0].shape
+    axes = zip(shape[2:], kernel, stride, pad, strict=True)
+    if any(lowering.pool.output_size(*axis, ceil) < 1 for axis in axes):
+        d.fail(
+            f"a window of {dims(kernel)} with pad {dims(pad)} does not fit into bottom "
+            f"'{d.param.bottom[0]}' ({dims(shape)})",
+            "pooling_param",
+        )
+    geometry = {"kernel": kernel, "stride": stride, "pad": pad, "ceil": ceil}
     if d.tops == 2 and p.pool != PoolingParameter.MAX:
         d.fail("Only MAX pooling has a second top, the mask", "top", 1)
     if p.pool == PoolingParameter.STOCHASTIC:
         if pad != (0, 0):
-            d.fail("Padding implemented only for average and max pooling.", "pad")
+            d.fail(
+                f"Padding implemented only for average and max pooling, got pad {dims(pad)}.",
+                _PAD.given(d)[0],
+            )
         return _stochastic(d, geometry)
     if d.tops == 2:
         return stateless(lambda blobs, x: lowering.pool.max_pool_with_mask(d.plan, x, **geometry))
@@ -116,7 +147,8 @@ def _stochastic(d: LayerDef, geometry: dict) -> Layer:
         def expected(blobs, x):
             window = taps(x)
             total = window.sum(0)
-            return jnp.where(total > 0, (window * window).sum(0) / jnp.where(total > 0, total, 1), 0)
+            share = window / jnp.where(total > 0, total, 1)
+            return jnp.where(total > 0, (window * share).sum(0), 0)
 
         return stateless(expected)
 

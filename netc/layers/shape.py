@@ -27,10 +27,9 @@ def concat(d: LayerDef) -> Layer:
     p, shape = d.param.concat_param, d.bottoms[0].shape
     if p.HasField("axis") and p.HasField("concat_dim"):
         d.fail("Either axis or concat_dim should be specified; not both.", "concat_dim")
-    if p.HasField("concat_dim"):
-        axis = d.axis(p.concat_dim, field="concat_dim")
-    else:
-        axis = d.axis(p.axis)
+    if p.concat_dim >= len(shape) and p.HasField("concat_dim"):
+        d.fail(f"concat_dim out of range: {p.concat_dim} for {dims(shape)}.", "concat_dim")
+    axis = p.concat_dim if p.HasField("concat_dim") else d.axis(p.axis)
     for i, bottom in enumerate(d.bottoms):
         other = bottom.shape
         if len(other) != len(shape):
@@ -122,16 +121,24 @@ def _reshaped(d: LayerDef) -> Shape:
     p, shape = d.param.reshape_param, d.bottoms[0].shape
     start = p.axis if p.axis >= 0 else len(shape) + p.axis + 1
     if not 0 <= start <= len(shape):
-        d.fail(f"axis {p.axis} out of range for {dims(shape)}", "axis")
+        d.fail(
+            f"axis {p.axis} out of range for {len(shape)}-D input blob with shape {dims(shape)}",
+            "axis",
+        )
     if p.num_axes < -1:
-        d.fail("num_axes must be >= 0, or -1 for all", "num_axes")
+        d.fail(f"num_axes must be >= 0, or -1 for all, got {p.num_axes}", "num_axes")
     end = len(shape) if p.num_axes == -1 else start + p.num_axes
     if end > len(shape):
-        d.fail(f"end_axis = axis + num_axes = {end} is out of range for {dims(shape)}", "num_axes")
+        d.fail(
+            f"end_axis = axis + num_axes is out of range: {start} + {p.num_axes} in "
+            f"{len(shape)}-D {dims(shape)}",
+            "num_axes",
+        )
     new = list(p.shape.dim)
     if new.count(-1) > 1:
         d.fail(
-            "new shape contains multiple -1 dims; at most a single (1) value of -1 may be specified",
+            "new shape contains multiple -1 dims; at most a single (1) value of -1 may be "
+            f"specified: {dims(new)}",
             "dim",
         )
     for i, dim in enumerate(new):
@@ -140,7 +147,8 @@ def _reshaped(d: LayerDef) -> Shape:
         if dim == 0:
             if start + i >= len(shape):
                 d.fail(
-                    "new shape contains a 0, but there was no corresponding bottom axis to copy",
+                    "new shape contains a 0, but there was no corresponding bottom axis to copy: "
+                    f"axis {start + i} of {dims(shape)}",
                     "dim",
                     i,
                 )

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from netc.lowering.geometry import Conv, channel_axis, per_channel, spatial_axes
-from netc.lowering.reduce import sum_by_product
+from netc.lowering.reduce import folded_sum
 
 Way = Callable[[Conv, Array, Array], Array]
 
@@ -54,7 +54,7 @@ def pointwise(g: Conv, x: Array, w: Array) -> Array:
 def whole(g: Conv, x: Array, w: Array) -> Array:
     """A kernel as large as the unpadded image: one matrix product over all of it."""
     if g.layout == "NHWC":
-        w = jnp.moveaxis(w, 1, -1)
+        x = jnp.moveaxis(x, -1, 1)  # the image is smaller than the weights
     y = x.reshape(g.batch, -1) @ w.reshape(g.num_output, -1).T
     return y.reshape(g.output_shape)
 
@@ -92,7 +92,7 @@ def _repeat_channels(g: Conv, x: Array) -> Array:
 def depthwise_weight_gradient(g: Conv, x: Array, dy: Array) -> Array:
     """Per kernel position, the sum over the image of shifted x times dy, channel by channel."""
     x = _repeat_channels(g, x)
-    sums = [sum_by_product(window * dy, g.layout) for _, window in _shifted(g, x)]
+    sums = [folded_sum(window, dy, g.layout) for _, window in _shifted(g, x)]
     return jnp.stack(sums, -1).reshape(g.weight_shape)
 
 

@@ -63,6 +63,14 @@ class Conv(NamedTuple):
             return (self.batch, channels, *size)
         return (self.batch, *size, channels)
 
+    @property
+    def bundle(self) -> int:
+        """How many groups to compute as one, so that they have up to 16 channels: narrower
+        convolutions cost as much as that."""
+        per_group = self.channels // self.group
+        dividers = (m for m in range(1, self.group + 1) if self.group % m == 0)
+        return max(m for m in dividers if m == 1 or m * per_group <= 16)
+
     def one_group(self) -> Conv:
         """The convolution each group does by itself."""
         return self._replace(

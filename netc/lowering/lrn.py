@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from netc.lowering import pool
@@ -69,17 +68,7 @@ def _window_slices(x: Array, axis: int, size: int) -> Array:
     )
 
 
-def _window_band(x: Array, axis: int, size: int) -> Array:
-    """A product with a band matrix of ones."""
-    n = x.shape[axis]
-    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
-    band = jnp.asarray(distance <= size // 2, x.dtype)
-    if axis == x.ndim - 1:
-        return x @ band
-    return (band @ x.reshape(*x.shape[:2], -1)).reshape(x.shape)
-
-
-WAYS = {"native": _window_native, "slices": _window_slices, "band": _window_band}
+WAYS = {"native": _window_native, "slices": _window_slices}
 
 
 def across_channels(

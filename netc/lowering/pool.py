@@ -90,20 +90,19 @@ def _axis_max_forward(g: Pool, axis: int, x: Array):
     """The maximum and the position in its window where it was first seen, -1 if nowhere."""
     at, _, kernel, stride, _, out = _along(g, axis)
     lowest = _lowest(x.dtype)
-    position = jnp.int8 if kernel < 128 else jnp.int32
     best = jnp.full([out if a == at else n for a, n in enumerate(x.shape)], lowest, x.dtype)
-    first = jnp.full(best.shape, -1, position)
+    first = jnp.full(best.shape, -1, jnp.int8)
     for k, value in enumerate(slices(_padded(g, x, lowest, axis), at, kernel, stride, out)):
         better = value > best
         best = jnp.where(better, value, best)
-        first = jnp.where(better, position(k), first)
+        first = jnp.where(better, jnp.int8(k), first)
     return best, first
 
 
 def _axis_max_backward(g: Pool, axis: int, first: Array, dy: Array):
     at, size, kernel, stride, pad, _ = _along(g, axis)
     nothing = jnp.zeros((), dy.dtype)
-    parts = [jnp.where(first == first.dtype.type(k), dy, nothing) for k in range(kernel)]
+    parts = [jnp.where(first == jnp.int8(k), dy, nothing) for k in range(kernel)]
     return (add_back(parts, at, stride, pad, size),)
 
 

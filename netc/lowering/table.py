@@ -9,6 +9,7 @@ operations go to cuDNN, and XLA assigns layouts: no row but the last one applies
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,11 +40,16 @@ def _no_space(g: Any) -> bool:
 
 
 def _depthwise(g: Any) -> bool:
-    return g.group == g.channels and g.num_output % g.channels == 0
+    return 1 < g.group == g.channels
 
 
-def _grouped(g: Any) -> bool:
-    return g.group > 1
+def _few_groups(g: Any) -> bool:
+    """A program must not grow with the number of groups."""
+    return 1 < g.group <= 64
+
+
+def _narrow_groups(g: Any) -> bool:
+    return g.bundle > 1 and not _depthwise(g)
 
 
 def _one_group(g: Any) -> bool:
@@ -66,14 +72,30 @@ def _whole_window(g: Any) -> bool:
     return g.whole
 
 
+def _in_a_byte(g: Any) -> bool:
+    """A position in a window fits into the byte it is remembered in."""
+    return max(g.kernel, default=1) <= 127
+
+
 def _few_steps(g: Any) -> bool:
     """The window is unrolled: a program must not grow with the picture."""
-    return max(g.kernel, default=1) <= (8 if g.whole else 32)
+    return max(g.kernel, default=1) <= 32
+
+
+def _wide_and_large(g: Any) -> bool:
+    return (
+        g.layout == "NHWC"
+        and min(g.channels, g.num_output) >= 64
+        and math.prod(g.kernel) <= 9
+        and math.prod(g.out) >= 28 * 28
+    )
 
 
 _SIDES = ("conv.forward", "conv.input_gradient", "conv.weight_gradient")
 
 ROWS: tuple[Row, ...] = (
+    Row("conv.input_gradient", "phases", "cpu", _dense, _depthwise,
+        "gathers shifted copies of dy: 1.4 to 2.3 times faster than scattering them"),
     *(
         row
         for side in _SIDES
@@ -85,29 +107,33 @@ ROWS: tuple[Row, ...] = (
             Row(side, "whole", "cpu", _whole_image, always,
                 "a kernel as large as the image is one matrix product"),
             Row(side, "depthwise", "cpu", _depthwise, always,
-                "shifted multiply-adds: grouped convolutions of one channel fall off every "
-                "fast path"),
-            Row(side, "split", "cpu", _grouped, always,
-                "XLA's grouped convolution is several times slower than its plain one"),
+                "shifted multiply-adds: 1.4 (weights) to 80 times faster than XLA's grouped "
+                "convolution of one channel"),
+            Row(side, "bundle", "cpu", _narrow_groups, always,
+                "3 times faster than 32 convolutions of 4 channels, 1.3 times of 8"),
+            Row(side, "split", "cpu", _few_groups, always,
+                "XLA's grouped convolution is level forward, and 18 to 100 times slower in the "
+                "weight gradient"),
         )
     ),
     Row("conv.input_gradient", "phases", "cpu", _dense, _strided,
         "dense convolutions instead of one over a dy blown up with zeros"),
-    Row("conv.weight_gradient", "positions", "cpu", _one_group, lambda g: False,
-        "one matrix product per kernel position"),
+    Row("conv.weight_gradient", "positions", "cpu", _one_group, _wide_and_large,
+        "a matrix product per kernel position: 1.4 to 1.7 times faster on large images"),
     *(Row(side, "native", "", always, always, "XLA's own") for side in _SIDES),
     # (batch, channels, spatial sizes, layout)
     Row("channel_sum", "product", "cpu", always, always,
         "XLA's reduction over pixels is 5 to 8 times slower than a product with ones"),
     Row("channel_sum", "native", "", always, always, "XLA's own"),
-    Row("max_pool", "separable", "cpu", always, _few_steps,
+    Row("max_pool", "separable", "cpu", _in_a_byte, _few_steps,
         "the gradient of XLA's windowed maximum is 8 to 30 times slower"),
     Row("max_pool", "native", "", always, always, "XLA's own, exact in ties"),
     Row("ave_pool", "whole", "cpu", _whole_window, always, "a product with ones"),
     Row("ave_pool", "separable", "cpu", always, _few_steps, "fewer additions, vectorized"),
     Row("ave_pool", "native", "", always, always, "XLA's own"),
     # (batch, channels, spatial sizes, window, layout)
-    Row("lrn", "band", "cpu", always, always, "a product with a band matrix"),
-    Row("lrn", "slices", "cpu", always, lambda g: False, "shifted copies"),
+    Row("lrn", "slices", "cpu", always, lambda f: f[3] <= 32,
+        "shifted copies: up to 1.5 times faster than a windowed sum, 2 to 4 times than a product "
+        "with a band matrix"),
     Row("lrn", "native", "", always, always, "XLA's own"),
 )  # fmt: skip

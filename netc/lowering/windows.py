@@ -37,6 +37,7 @@ def add_back(parts: Sequence[Array], axis: int, stride: int, pad: int, size: int
     vectorizes; padding each part by itself does not.
     """
     kernel, out = len(parts), parts[0].shape[axis]
+    stride = kernel if out == 1 else stride  # one window: its parts lie side by side
     blocks = max(-(-(pad + size) // stride), out + (kernel - 1) // stride)
     phases = []
     for remainder in range(stride):

@@ -18,12 +18,13 @@ from netc.train import debug, health
 from netc.train.log import number, output_lines
 from netc.train.progress import Progress
 from netc.train.record import Record
-from netc.train.saving import save
+from netc.train.saving import current_step, save
 from netc.train.session import Session
 from netc.train.signals import Signals
 from netc.train.step import GOOD, Metrics
 
 log = logging.getLogger(__name__)
+BAR_EVERY = 16  # iterations between two looks at the bar
 AHEAD = 2  # reports that may wait for the device before the loop waits for them
 
 
@@ -60,7 +61,7 @@ class Loop:
         self._bar, self._bar_enabled = Progress(0, 0, 0, enabled=False), progress
         self._debug: Any = None
         self._shown = (0.0, session.iteration)
-        self.waited = 0.0
+        self._tests_from: list[int] | None = None  # where the tests of now began, while they run
 
     def solve(self) -> None:
         """From where the session is to max_iter, with tests, snapshots and a last report."""
@@ -102,9 +103,7 @@ class Loop:
 
     def report(self, wait_beyond: int) -> None:
         """Tell what is ready, in order; wait while more than `wait_beyond` reports are due."""
-        while self._due and (
-            len(self._due) > wait_beyond or self._due[0].metrics.loss.is_ready()
-        ):
+        while self._due and (len(self._due) > wait_beyond or self._due[0].metrics.loss.is_ready()):
             self.tell(self._due.popleft())
 
     def flush(self) -> None:
@@ -116,12 +115,21 @@ class Loop:
         if int(metrics.bad) != GOOD:
             self._due.clear()
             raise health.diagnosis(self.session, int(metrics.bad))
+        self.tell_progress(due)
+        self.tell_multistep(due.iteration)
+        if due.display:
+            log.info("Iteration %d, lr = %s", due.iteration, number(float(metrics.rate)))
         if self.p.clip_gradients >= 0 and float(metrics.norm) > self.p.clip_gradients:
             self.tell_clipping(float(metrics.norm))
+
+    def tell_progress(self, due: Due) -> None:
+        metrics = due.metrics
         then, at = self._shown
         speed = (due.iteration - at) / max(due.at - then, 1e-9)
+        if self._bar.shown and (due.display or due.iteration % BAR_EVERY == 0):
+            facts = float(metrics.smoothed), float(metrics.rate)
+            self._bar.update(due.iteration + 1, *facts, speed)
         if not due.display:
-            self._bar.update(due.iteration + 1, None, None, speed) if due.iteration % 16 == 0 else None
             return
         graph, loss, rate = self.session.train.graph, float(metrics.smoothed), float(metrics.rate)
         every = self.p.display
@@ -136,12 +144,15 @@ class Loop:
         outputs = jax.device_get(metrics.outputs)
         for line in output_lines("Train", outputs, graph.blobs, graph.weights):
             log.info("%s", line)
-        log.info("Iteration %d, lr = %s", due.iteration, number(rate))
-        self._bar.update(due.iteration + 1, loss, rate, speed)
         self._shown = (due.at, due.iteration)
         if self.record:
             named = {graph.blobs[k]: v for k, v in outputs.items()}
             self.record.write("train", due.iteration, {**named, "loss": loss, "lr": rate})
+
+    def tell_multistep(self, iteration: int) -> None:
+        step = current_step(self.p, iteration + 1)
+        if self.p.lr_policy == "multistep" and step != current_step(self.p, iteration):
+            log.info("MultiStep Status: Iteration %d, step = %d", iteration, step)
 
     def tell_clipping(self, norm: float) -> None:
         limit = self.p.clip_gradients
@@ -164,14 +175,23 @@ class Loop:
         log.error("%s", told[-1])
 
     def test_all(self) -> None:
-        """Test every test net and tell the means of its outputs."""
+        """Test every test net and tell the means of its outputs.
+
+        A test that is cut short leaves the test data where they were: a run that goes on from
+        here does it again.
+        """
         self.flush()
-        for index in range(len(self.session.tests)):
+        began, tests = time.perf_counter(), self.session.tests
+        self._tests_from = [net.batches.k for net in tests]
+        for index in range(len(tests)):
             self.test(index)
             if self.stopping:
-                return
+                for net, k in zip(tests, self._tests_from, strict=True):
+                    net.batches.seek(k)
+                break
+        self._tests_from = None
         then, at = self._shown
-        self._shown = (time.perf_counter(), self.session.iteration) if at else (then, at)
+        self._shown = (then + time.perf_counter() - began, at)  # the speed is that of training
 
     def test(self, index: int) -> None:
         net, it = self.session.tests[index], self.session.iteration
@@ -202,7 +222,7 @@ class Loop:
         """Write a snapshot; one that fails is only a warning."""
         self.flush()
         try:
-            where = save(self.session, self.prefix)
+            where = save(self.session, self.prefix, self._tests_from)
         except SnapshotError as error:
             log.warning("%s; training goes on", error.message)
             return

@@ -15,11 +15,11 @@ class Progress:
     def __init__(self, total: int, done: int, batch: int, enabled: bool | None = None) -> None:
         self._bar: Any = None
         self._batch = batch
-        self._shown = sys.stderr.isatty() if enabled is None else enabled
+        self.shown = sys.stderr.isatty() if enabled is None else enabled
         self._total, self._done = total, done
 
     def __enter__(self) -> Progress:
-        if self._shown:
+        if self.shown:
             from rich.console import Console
             from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 
@@ -39,14 +39,12 @@ class Progress:
             logger.handlers[:] = [_Above(console)]
         return self
 
-    def update(self, done: int, loss: float | None, rate: float | None, speed: float) -> None:
+    def update(self, done: int, loss: float, rate: float, speed: float) -> None:
         """Show where the run is; speed in iterations per second."""
-        if self._bar is None:
-            return
-        facts = [] if loss is None else [f"loss {loss:.4g}"]
-        facts += [] if rate is None else [f"lr {rate:.3g}"]
-        facts.append(f"{speed * self._batch:.0f} examples/s" if self._batch else f"{speed:.1f} it/s")
-        self._bar.update(self._task, completed=done, facts="  ".join(facts))
+        if self._bar is not None:
+            pace = f"{speed * self._batch:.0f} examples/s" if self._batch else f"{speed:.1f} it/s"
+            facts = f"loss {loss:.4g}  lr {rate:.3g}  {pace}"
+            self._bar.update(self._task, completed=done, facts=facts)
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,8 +16,11 @@ from netc.train.session import Session
 from netc.transfer import by_layer, file_message
 
 
-def save(session: Session, prefix: str) -> Paths:
-    """Write a snapshot of the session. Raises SnapshotError."""
+def save(session: Session, prefix: str, test_batches: Sequence[int] | None = None) -> Paths:
+    """Write a snapshot of the session. Raises SnapshotError.
+
+    test_batches: the batch each test net goes on with, by default its next one.
+    """
     p, graph = session.p, session.train.graph
     hdf5 = p.snapshot_format == SolverParameter.HDF5
     where = snapshot.paths(prefix, session.iteration, hdf5)
@@ -24,7 +28,7 @@ def save(session: Session, prefix: str) -> Paths:
         "seed": session.seed,
         "solver": p.type,
         "losses": [float(x).hex() for x in session.carry.losses],
-        "test_batches": [t.batches.k for t in session.tests],
+        "test_batches": list(test_batches or [t.batches.k for t in session.tests]),
     }
     snapshot.write(
         where,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from netc.lowering import conv
+from netc.lowering import conv, conv_sides
 from netc.lowering.geometry import Conv
 from netc.lowering.plan import Plan, table
 
@@ -48,6 +48,8 @@ CASES = {
     "dilated_strided": Case((1, 2, 9, 9), 2, (3, 3), dilation=2, stride=2, pad=1),
     "groups": Case((2, 4, 5, 5), 6, (3, 3), pad=1, group=2),
     "groups_strided": Case((1, 6, 6, 5), 6, (3, 2), stride=2, pad=1, group=3),
+    "groups_bundled": Case((1, 30, 4, 4), 20, (3, 2), pad=1, group=10),
+    "groups_that_do_not_bundle": Case((1, 20, 4, 4), 10, (3, 3), group=5),
     "groups_one_by_one": Case((2, 4, 3, 3), 6, (1, 1), group=2),
     "depthwise": Case((2, 4, 6, 6), 4, (3, 3), pad=1, group=4),
     "depthwise_strided": Case((1, 3, 7, 6), 3, (3, 3), stride=2, pad=1, group=3),
@@ -71,33 +73,35 @@ def plans():
         yield Plan("cpu", {row.operation: row.implementation})
 
 
-def value_and_gradients(plan, layout, case, x, w, dy):
-    @jax.jit
-    def run(x, w, dy):
-        f = functools.partial(conv.convolve, plan, **case.how(), layout=layout)
-        y, pull = jax.vjp(f, x, w)
-        return y, *pull(dy)
-
-    y, dx, dw = run(to(layout, x), w, to(layout, dy))
-    return back(layout, y), back(layout, dx), np.asarray(dw)
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", CASES)
 def test_every_way_matches_the_loops(x64, name, layout):
     case = CASES[name]
+    g = geometry(case, layout)
     x, w = case.arrays()
-    y = reference.convolve(x, w, **case.how())
-    dy = np.random.default_rng(8).normal(size=y.shape)
-    expected = reference.convolve(x, w, dy, **case.how())
-    seen = set()
-    for plan in plans():
-        ways = tuple(plan.pick(side, geometry(case, layout)) for side in SIDES)
-        if ways not in seen:
-            got = value_and_gradients(plan, layout, case, x, w, dy)
-            for want, have in zip(expected, got, strict=True):
-                np.testing.assert_allclose(have, want, rtol=1e-10, atol=1e-10, err_msg=str(ways))
-        seen.add(ways)
+    dy = np.random.default_rng(8).normal(size=(case.x[0], case.outputs, *g.out))
+    y, dx, dw = reference.convolve(x, w, dy, **case.how())
+    expected = dict(zip(SIDES, (to(layout, y), to(layout, dx), dw), strict=True))
+
+    @jax.jit
+    def run(x, w, dy):
+        arguments = dict(zip(SIDES, ((x, w), (dy, w), (x, dy)), strict=True))
+        results = {}
+        for plan in plans():
+            for side in SIDES:
+                key = (side, plan.pick(side, g))
+                if key not in results:
+                    results[key] = conv_sides.run(plan, side, g, *arguments[side])
+        f = functools.partial(conv.convolve, Plan("cpu"), **case.how(), layout=layout)
+        y, pull = jax.vjp(f, x, w)
+        differentiated = zip(SIDES, (y, *pull(dy)), strict=True)
+        return results | {(side, "convolve"): result for side, result in differentiated}
+
+    for (side, way), result in run(to(layout, x), w, to(layout, dy)).items():
+        assert result.shape == expected[side].shape
+        np.testing.assert_allclose(
+            result, expected[side], rtol=1e-10, atol=1e-10, err_msg=f"{side} {way}"
+        )
 
 
 def geometry(case, layout):
@@ -133,10 +137,16 @@ def test_deconvolution_is_the_transpose(x64, name, layout):
     assert back(layout, direct).shape == x.shape
     np.testing.assert_allclose(there, (reference.convolve(x, w, **case.how()) * y).sum())
 
-    def f(y, w):
-        return conv.deconvolve(Plan("cpu"), y, w, **case.how(), layout=layout)
 
-    check_grads(f, (to(layout, y), w), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+@pytest.mark.parametrize("name", ["stride_pad", "groups_strided", "depthwise", "line"])
+@pytest.mark.parametrize("operation", [conv.convolve, conv.deconvolve])
+def test_gradients(x64, operation, name):
+    case = CASES[name]
+    x, w = case.arrays()
+    if operation is conv.deconvolve:
+        x = np.asarray(conv.convolve(Plan("cpu"), x, w, **case.how()))
+    f = jax.jit(functools.partial(operation, Plan("cpu"), **case.how()))
+    check_grads(f, (x, w), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -1,12 +1,13 @@
 import pytest
 
 from netc.errors import UsageError
-from netc.lowering import conv, lrn, pool, reduce
+from netc.lowering import conv_sides, lrn, pool, reduce
+from netc.lowering.geometry import Conv
 from netc.lowering.plan import Plan, parse_overrides, table
 from netc.lowering.table import ROWS
 
 OPERATIONS = [
-    *((side, {*ways, *conv.RECURSIVE.get(side, ())}) for side, ways in conv.WAYS.items()),
+    *((side, {*ways, *conv_sides.RECURSIVE[side]}) for side, ways in conv_sides.WAYS.items()),
     ("max_pool", set(pool.MAX_WAYS)),
     ("ave_pool", set(pool.SUM_WAYS)),
     ("lrn", set(lrn.WAYS)),
@@ -29,7 +30,7 @@ def test_every_operation_is_known_and_ends_with_xlas_own():
 
 def test_rows_can_be_printed():
     assert all(row.reason and "\n" not in row.reason for row in ROWS)
-    assert {row.operation for row in table("conv")} == set(conv.WAYS)
+    assert {row.operation for row in table("conv")} == set(conv_sides.WAYS)
 
 
 def test_the_platform_decides():
@@ -43,14 +44,14 @@ def test_an_override_decides():
 
 
 def test_the_most_exact_override_decides():
-    g = conv.Conv(2, 3, 4, (5, 5), (1, 1), (1, 1), (0, 0), (1, 1), 1, "NHWC", 4)
+    g = Conv(2, 3, 4, (5, 5), (1, 1), (1, 1), (0, 0), (1, 1), 1, "NHWC", 4)
     plan = Plan("cpu", {"conv": "native", "conv.forward": "pointwise"})
     assert plan.pick("conv.forward", g) == "pointwise"
     assert plan.pick("conv.input_gradient", g) == "native"
 
 
 def test_an_override_that_cannot_is_passed_over():
-    g = conv.Conv(2, 3, 4, (5, 5), (3, 3), (1, 1), (0, 0), (1, 1), 1, "NHWC", 4)
+    g = Conv(2, 3, 4, (5, 5), (3, 3), (1, 1), (0, 0), (1, 1), 1, "NHWC", 4)
     assert Plan("gpu", {"conv": "pointwise"}).pick("conv.forward", g) == "native"
 
 

@@ -1,0 +1,110 @@
+"""Write the generated parts of README.md: `python docs/generate.py [--check] [--curves RUN_FOLDER]`.
+
+The tables come from the registries. --curves draws docs/digits.svg from a run folder's metrics.jsonl
+(it needs matplotlib).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+FORMATS = (
+    ("net, solver", "`.prototxt`, or binary", "read"),
+    ("weights", "`.caffemodel`, binary (also V1's and V0's layers) and HDF5", "read, written"),
+    ("solver state", "`.solverstate`, binary and HDF5", "read, written"),
+    ("databases", "LMDB of Datums, raw or encoded images", "read, written"),
+    ("HDF5 data", "lists of files, a data set per top", "read"),
+    ("mean", "`.binaryproto`", "read"),
+    ("metrics", "Caffe's log lines, JSON lines, TensorBoard events", "written"),
+)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(r)} |" for r in lines)
+
+
+def first_sentence(docstring: str | None) -> str:
+    """The first sentence of a docstring, on one line."""
+    text = " ".join((docstring or "").split())
+    text = re.split(r"\s*(?:Caffe: |Raises )", text)[0]
+    return re.split(r"(?<=[.;])\s", text)[0].rstrip(".;").replace("|", "\\|")
+
+
+def tables() -> str:
+    """The tables of layers, solvers, policies and formats."""
+    from netc.layers import LAYERS
+    from netc.solvers import POLICIES, SOLVERS
+
+    layers = [(f"`{n}`", first_sentence(LAYERS[n].setup.__doc__)) for n in sorted(LAYERS)]
+    solvers = [
+        (f"`{n}`", first_sentence(sys.modules[s.rule.__module__].__doc__))
+        for n, s in SOLVERS.items()
+    ]
+    policies = [(f"`{n}`", f"`{first_sentence(f.__doc__)}`") for n, f in POLICIES.items()]
+    parts = [
+        table(("layer type", "what it does"), layers),
+        table(("solver type", ""), solvers),
+        table(("lr_policy", "rate"), policies),
+        table(("file", "format", ""), FORMATS),
+    ]
+    return "\n\n".join(parts)
+
+
+def filled(readme: str) -> str:
+    """README's text with the part between its marks replaced."""
+    start, end = "<!-- tables: docs/generate.py -->", "<!-- end of tables -->"
+    before, rest = readme.split(start)
+    return f"{before}{start}\n\n{tables()}\n\n{end}{rest.split(end)[1]}"
+
+
+def draw(run: Path) -> None:
+    """docs/digits.svg: loss and test accuracy against iterations."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    train = [(e["iteration"], e["loss"]) for e in entries if e["kind"] == "train"]
+    test = [e for e in entries if e["kind"] == "test 0"]
+    matplotlib.rcParams.update({"svg.hashsalt": "netc", "font.size": 9})
+    figure, left = pyplot.subplots(figsize=(6.4, 2.8), layout="constrained")
+    left.semilogy(*zip(*train, strict=True), label="train loss", color="tab:blue")
+    at = [e["iteration"] for e in test]
+    left.semilogy(at, [e["loss"] for e in test], "o-", label="test loss", color="tab:orange")
+    left.set(xlabel="iteration", ylabel="loss")
+    right = left.twinx()
+    accuracy = [100 * e["accuracy"] for e in test]
+    right.plot(at, accuracy, "s--", label="test accuracy", color="tab:green")
+    right.set(ylabel="accuracy, %", ylim=(80 if min(accuracy[1:]) > 80 else 0, 100.5))
+    lines = left.get_lines() + right.get_lines()
+    left.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+    figure.savefig(ROOT / "docs" / "digits.svg", metadata={"Date": None})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail if README.md is not fresh")
+    parser.add_argument("--curves", type=Path, help="a run folder to draw")
+    args = parser.parse_args()
+    if args.curves:
+        draw(args.curves)
+    fresh = filled(README.read_text())
+    if args.check:
+        return int(fresh != README.read_text())
+    README.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Floating-point operations of layers, from their shapes; a multiply-add is two.
+
+Exact for convolutions and products, which make up nearly all of a net; about right elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from netc.graph.ir import Graph, Node
+from netc.graph.window import pooling_window
+from netc.layers.base import TRAIN, Shape
+from netc.schema import LRNParameter
+
+
+class Sizes(NamedTuple):
+    """A node with the shapes of its bottoms and tops, and the shape of its first blob."""
+
+    node: Node
+    bottoms: tuple[Shape, ...]
+    tops: tuple[Shape, ...]
+    weight: Shape = ()
+
+
+def _convolution(s: Sizes) -> int:
+    return 2 * sum(map(math.prod, s.tops)) * math.prod(s.weight[1:])
+
+
+def _deconvolution(s: Sizes) -> int:
+    return 2 * sum(map(math.prod, s.bottoms)) * math.prod(s.weight[1:])
+
+
+def _inner_product(s: Sizes) -> int:
+    return 2 * math.prod(s.tops[0][:-1]) * math.prod(s.weight)
+
+
+def _pooling(s: Sizes) -> int:
+    window = pooling_window(s.node.param.pooling_param, s.bottoms[0][2:])
+    return math.prod(s.tops[0]) * math.prod(window.kernel)
+
+
+def _lrn(s: Sizes) -> int:
+    p = s.node.param.lrn_param
+    across = p.norm_region == LRNParameter.ACROSS_CHANNELS
+    return math.prod(s.tops[0]) * (p.local_size ** (1 if across else 2) + 4)
+
+
+def _eltwise(s: Sizes) -> int:
+    scaled = sum(c != 1 for c in s.node.param.eltwise_param.coeff)
+    return math.prod(s.tops[0]) * (len(s.bottoms) - 1 + scaled)
+
+
+def _dropout(s: Sizes) -> int:
+    return 2 * math.prod(s.tops[0]) if s.node.phase == TRAIN else 0
+
+
+def each(operations: int) -> Callable[[Sizes], int]:
+    """So many operations for each element of the first bottom."""
+    return lambda s: operations * math.prod(s.bottoms[0])
+
+
+def moves(s: Sizes) -> int:
+    """Data comes, goes or is named anew; nothing is computed."""
+    return 0
+
+
+FORMULAS: dict[str, Callable[[Sizes], int]] = {
+    "Convolution": _convolution,
+    "Deconvolution": _deconvolution,
+    "InnerProduct": _inner_product,
+    "Pooling": _pooling,
+    "LRN": _lrn,
+    "Eltwise": _eltwise,
+    "Dropout": _dropout,
+    "ReLU": each(1),
+    "TanH": each(1),
+    "Sigmoid": each(4),
+    "Softmax": each(5),
+    "SoftmaxWithLoss": each(5),
+    "EuclideanLoss": each(3),
+    "Accuracy": each(1),
+    "Data": moves,
+    "HDF5Data": moves,
+    "Input": moves,
+    "DummyData": moves,
+    "Split": moves,
+    "Silence": moves,
+    "Concat": moves,
+    "Flatten": moves,
+    "Reshape": moves,
+}
+
+
+def forward_flops(graph: Graph, node: Node) -> int | None:
+    """Operations of a forward pass through a node of known shapes; None without a formula."""
+    formula = FORMULAS.get(node.param.type)
+    if formula is None:
+        return None
+    bottoms = tuple(graph.shapes[b] for b in node.bottoms)
+    tops = tuple(graph.shapes[t] for t in node.tops)
+    blobs = node.set_up.blobs
+    return formula(Sizes(node, bottoms, tops, blobs[0].shape if blobs else ()))
+
+
+def backward_flops(graph: Graph, moving: Collection[str]) -> dict[str, int | None]:
+    """Node key -> operations of its backward pass when the blobs in `moving` are differentiated.
+
+    A layer with weights spends its forward pass once more on the gradient of its bottoms and once
+    on that of its weights, each only where it is needed; other layers once where a gradient passes.
+    """
+    wanted, reached = set(graph.weights), set()
+    for node in reversed(graph.nodes):
+        if wanted.intersection(node.tops):
+            reached.add(node.key)
+            wanted.update(b for i, b in enumerate(node.bottoms) if not node.cut(i))
+    found: dict[str, int | None] = {}
+    carrying: set[str] = set()
+    for node in graph.nodes:
+        learns = any(k in moving for k in node.blobs)
+        passes = any(b in carrying for i, b in enumerate(node.bottoms) if not node.cut(i))
+        if learns or passes:
+            carrying.update(node.tops)
+        times = (learns + passes) if node.key in reached else 0
+        forward = forward_flops(graph, node) if times else 0
+        found[node.key] = None if forward is None else forward * times
+    return found

@@ -1,0 +1,77 @@
+"""Gradients where a layer has a kink, a tie or a clamp: Caffe's choice."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ..cases import LayerCase
+from .running import run
+
+
+def gradients(type, fields, *bottoms, tops=1):
+    """The gradients of the sum of the first top to every bottom."""
+    bottoms = [np.array(b, np.float64) for b in bottoms]
+    running = run(LayerCase(type, fields, bottoms, [()] * tops), "TRAIN")
+    blobs, arrays = running.arrays()
+    found = jax.grad(lambda xs: running.tops(blobs, xs)[0].sum())(arrays)
+    return [np.asarray(g) for g in found]
+
+
+IMAGE = [[[[1, 5, 5], [5, 2, 0], [0, 5, 3]]]]
+
+# fmt: off
+KINKS = [
+    ("ReLU", "", [[-1, 0, 1]], [[0, 0, 1]]),
+    ("ReLU", "relu_param { negative_slope: 0.5 }", [[-1, 0, 1]], [[0.5, 0.5, 1]]),
+    # The first maximum of each window in row-major order.
+    ("Pooling", "pooling_param { kernel_size: 2 }", [IMAGE],
+        [[[[[0, 2, 0], [1, 0, 0], [0, 1, 0]]]]]),
+    ("Pooling", "pooling_param { global_pooling: true }", [IMAGE],
+        [[[[[0, 1, 0], [0, 0, 0], [0, 0, 0]]]]]),
+    # The second of the first two equals; a later one has to be greater.
+    ("Eltwise", "eltwise_param { operation: MAX }", [[1, 2, 3], [1, 3, 2]], [[0, 0, 1], [1, 1, 0]]),
+    ("Eltwise", "eltwise_param { operation: MAX }", [[1, 1, 2], [1, 0, 2], [1, 2, 3]],
+        [[0, 0, 0], [1, 0, 0], [0, 1, 1]]),
+    # The product of the others, where a factor is 0.
+    ("Eltwise", "eltwise_param { operation: PROD }", [[0, 0], [2, 0], [3, 5]],
+        [[6, 0], [0, 0], [0, 0]]),
+    # The loss is clamped at -log(FLT_MIN), the gradient is not.
+    ("SoftmaxWithLoss", "", [[[200, 0]], [1]], [[[1, -1]], [0]]),
+    ("SoftmaxWithLoss", "loss_param { ignore_label: 1 }", [[[2, 0]], [1]], [[[0, 0]], [0]]),
+    ("EuclideanLoss", "", [[3], [1]], [[2], [-2]]),
+    ("Accuracy", "", [[[1, 2]], [1]], [[[0, 0]], [0]]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("type", "fields", "bottoms", "want"), KINKS)
+def test_gradient_at_a_kink(type, fields, bottoms, want):
+    for got, expected in zip(gradients(type, fields, *bottoms), want, strict=True):
+        np.testing.assert_allclose(got, np.array(expected, np.float32), rtol=1e-6)
+
+
+def test_second_top_of_a_loss_has_no_gradient():
+    x, label = np.array([[1.0, 2.0]]), np.array([0])
+    running = run(LayerCase("SoftmaxWithLoss", "", [x, label], [(), (1, 2)]), "TRAIN")
+    blobs, bottoms = running.arrays()
+    dx, dlabel = jax.grad(lambda xs: running.tops(blobs, xs)[1][0, 0])(bottoms)
+    assert not dx.any() and not dlabel.any()
+
+
+@pytest.mark.parametrize("score", [88.0, 1e4, 1e30])
+def test_largest_loss_is_minus_log_of_the_smallest_float(score):
+    x = np.array([[score, 0.0], [0.0, 0.0]])
+    running = run(LayerCase("SoftmaxWithLoss", "", [x, np.array([1, 0])], [()]), "TRAIN")
+    (loss,) = running.tops(*running.arrays())
+    assert float(loss) == pytest.approx((126 * np.log(2) + np.log(2)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("fields", ["", "eltwise_param { operation: PROD }"])
+def test_one_blob_twice_adds_its_gradients(fields):
+    running = run(LayerCase("Eltwise", fields, [(3,), (3,)], [(3,)]), "TRAIN")
+    x = jnp.asarray([1.0, 2.0, 3.0])
+    got = jax.grad(lambda x: running.tops((), [x, x])[0].sum())(x)
+    np.testing.assert_array_equal(got, [2, 2, 2] if not fields else [2, 4, 6])
