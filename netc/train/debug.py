@@ -1,4 +1,7 @@
-"""debug_info: mean absolute values and gradients of every blob. Caffe: net.cpp, ForwardDebugInfo."""
+"""debug_info: mean absolute values and gradients of every blob.
+
+Caffe: net.cpp, ForwardDebugInfo and BackwardDebugInfo.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from netc.compile import Arrays, Program
+from netc.graph.ir import Graph
 from netc.lowering.platform import jit
 from netc.train.log import number
 
 
 def gradients(program: Program) -> Any:
-    """The jitted (blobs, state, key, inputs) -> (values, gradients of values, gradients of blobs)."""
+    """Jitted: (blobs, state, key, inputs) -> (values, their gradients, gradients of the blobs)."""
     graph = program.graph
 
     def run(blobs: Arrays, state: Arrays, key: Any, inputs: Arrays) -> Any:
@@ -32,7 +36,7 @@ def lines(program: Program, run: Any, blobs: Arrays, key: Any, inputs: Arrays) -
     """Caffe's lines for one pass over the net, forward then backward, then the norms."""
     graph = program.graph
     learned = {p.key: blobs[p.key] for p in graph.params if not p.carried}
-    state = {p.key: blobs[p.key] for p in graph.params if p.carried}
+    state = {k: blobs[k] for k in graph.carried}
     values, d_values, d_blobs = jax.device_get(run(learned, state, key, inputs))
     told = []
     for node in graph.nodes:
@@ -44,11 +48,13 @@ def lines(program: Program, run: Any, blobs: Arrays, key: Any, inputs: Arrays) -
             f"    [Forward] Layer {node.name}, param blob {i} data: {_mean(blobs[k])}"
             for i, k in enumerate(node.blobs + node.state)
         ]
+    flows = _gradients_flow(graph)
     for node in reversed(graph.nodes):
         told += [
             f"    [Backward] Layer {node.name}, bottom blob {graph.blobs[b]} diff: "
             f"{_mean(d_values[b])}"
-            for b in node.bottoms
+            for i, b in enumerate(node.bottoms)
+            if b in flows and not node.cut(i) and flows.intersection(node.tops)
         ]
         told += [
             f"    [Backward] Layer {node.name}, param blob {i} diff: {_mean(d_blobs[k])}"
@@ -62,10 +68,25 @@ def lines(program: Program, run: Any, blobs: Arrays, key: Any, inputs: Arrays) -
     ]
     l1, l2 = zip(*norms, strict=True)
     told.append(
-        f"    [Backward] All net params (data, diff): L1 norm = ({number(l1[0])}, {number(l1[1])}); "
+        "    [Backward] All net params (data, diff): "
+        f"L1 norm = ({number(l1[0])}, {number(l1[1])}); "
         f"L2 norm = ({number(l2[0] ** 0.5)}, {number(l2[1] ** 0.5)})"
     )
     return told
+
+
+def _gradients_flow(graph: Graph) -> set[str]:
+    """The values between a blob that moves and a loss. Caffe: net.cpp, bottom_need_backward_."""
+    below: set[str] = set()
+    for node in graph.nodes:
+        uncut = {b for i, b in enumerate(node.bottoms) if not node.cut(i)}
+        if uncut & below or set(node.blobs).intersection(graph.trainable):
+            below.update(node.tops)
+    above = set(graph.weights)
+    for node in reversed(graph.nodes):
+        if above.intersection(node.tops):
+            above.update(b for i, b in enumerate(node.bottoms) if not node.cut(i))
+    return below & above
 
 
 def _mean(array: Any) -> str:

@@ -24,7 +24,7 @@ def first_bad(session: Session, blobs: Arrays, k: int, inputs: Arrays) -> tuple[
                 "the update before went bad: lower base_lr, or set clip_gradients",
             )
     learned = {p.key: blobs[p.key] for p in graph.params if not p.carried}
-    state = {p.key: blobs[p.key] for p in graph.params if p.carried}
+    state = {k: blobs[k] for k in graph.carried}
     every = jit(lambda b, s, key, x: session.train.apply(b, s, key, x, keep=list(graph.blobs))[0])
     values = jax.device_get(every(learned, state, session.pass_key(k), inputs))
     for node in graph.nodes:

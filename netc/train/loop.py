@@ -115,30 +115,32 @@ class Loop:
         if int(metrics.bad) != GOOD:
             self._due.clear()
             raise health.diagnosis(self.session, int(metrics.bad))
-        self.tell_progress(due)
+        if self._bar.shown and (due.display or due.iteration % BAR_EVERY == 0):
+            facts = float(metrics.smoothed), float(metrics.rate)
+            self._bar.update(due.iteration + 1, *facts, self.speed(due))
+        rate = self.tell_outputs(due) if due.display else None
         self.tell_multistep(due.iteration)
-        if due.display:
-            log.info("Iteration %d, lr = %s", due.iteration, number(float(metrics.rate)))
+        if rate is not None:
+            log.info("Iteration %d, lr = %s", due.iteration, number(rate))
         if self.p.clip_gradients >= 0 and float(metrics.norm) > self.p.clip_gradients:
             self.tell_clipping(float(metrics.norm))
 
-    def tell_progress(self, due: Due) -> None:
-        metrics = due.metrics
+    def speed(self, due: Due) -> float:
+        """Iterations per second since the last display."""
         then, at = self._shown
-        speed = (due.iteration - at) / max(due.at - then, 1e-9)
-        if self._bar.shown and (due.display or due.iteration % BAR_EVERY == 0):
-            facts = float(metrics.smoothed), float(metrics.rate)
-            self._bar.update(due.iteration + 1, *facts, speed)
-        if not due.display:
-            return
-        graph, loss, rate = self.session.train.graph, float(metrics.smoothed), float(metrics.rate)
-        every = self.p.display
+        return (due.iteration - at) / max(due.at - then, 1e-9)
+
+    def tell_outputs(self, due: Due) -> float:
+        """Tell the loss and the outputs of a displayed iteration; its learning rate."""
+        graph, metrics = self.session.train.graph, due.metrics
+        loss, rate = float(metrics.smoothed), float(metrics.rate)
+        then, at = self._shown
         log.info(
             "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
             due.iteration,
-            number(speed),
+            number(self.speed(due)),
             number((due.at - then) if due.iteration > at else 0),
-            every,
+            self.p.display,
             number(loss),
         )
         outputs = jax.device_get(metrics.outputs)
@@ -148,6 +150,7 @@ class Loop:
         if self.record:
             named = {graph.blobs[k]: v for k, v in outputs.items()}
             self.record.write("train", due.iteration, {**named, "loss": loss, "lr": rate})
+        return rate
 
     def tell_multistep(self, iteration: int) -> None:
         step = current_step(self.p, iteration + 1)

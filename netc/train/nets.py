@@ -142,8 +142,9 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
             "type",
             did_you_mean(p.type, SOLVERS),
         )
-    elif found := SOLVERS[p.type].check(p):
-        wrong(*found)
+    else:
+        for found in SOLVERS[p.type].check(p):
+            wrong(*found)
     if found := policies.problem(p):
         wrong(*found, did_you_mean(p.lr_policy, policies.POLICIES) if p.lr_policy else None)
     if p.average_loss < 1:

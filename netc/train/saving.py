@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from netc import snapshot
 from netc.errors import WeightsError
+from netc.layers.base import Shape
 from netc.schema import SolverParameter
 from netc.snapshot import Paths, Snapshot
 from netc.train.session import Session
@@ -29,6 +33,7 @@ def save(session: Session, prefix: str, test_batches: Sequence[int] | None = Non
         "solver": p.type,
         "losses": [float(x).hex() for x in session.carry.losses],
         "test_batches": list(test_batches or [t.batches.k for t in session.tests]),
+        "memory": {k: _packed(session.carry.state[k]) for k in graph.memory},
     }
     snapshot.write(
         where,
@@ -74,3 +79,15 @@ def _restore_run(session: Session, run: dict[str, Any]) -> None:
         session.carry = session.carry._replace(losses=jnp.array(losses, jnp.float32))
     for net, k in zip(session.tests, run.get("test_batches", ()), strict=False):
         net.batches.seek(k)
+    memory, shapes = run.get("memory", {}), session.train.graph.memory
+    session.replace_blobs({k: _unpacked(v, shapes[k]) for k, v in memory.items() if k in shapes})
+
+
+def _packed(array: Any) -> str:
+    return b64encode(np.asarray(array, "<f4").tobytes()).decode()
+
+
+def _unpacked(text: str, shape: Shape) -> np.ndarray:
+    """The array that was packed; zeros if it was of another shape: the batch size may change."""
+    array = np.frombuffer(b64decode(text), "<f4")
+    return array.reshape(shape) if array.size == math.prod(shape) else np.zeros(shape, "<f4")

@@ -49,7 +49,8 @@ def score(
     run, key, sums = make_test(program), jax.random.key(0), {}
     batches = Batches(program)
     for k in range(iterations):
-        values = jax.device_get(run(blobs, carried, key, k, next(batches)))
+        outputs, memory = run(blobs, carried, key, k, next(batches))
+        values, carried = jax.device_get(outputs), carried | memory
         for name, value in values.items():
             sums[name] = sums.get(name, 0) + np.asarray(value, np.float64)
             if name:

@@ -37,7 +37,7 @@ class TestNet(NamedTuple):
     __test__ = False
 
     program: Program
-    run: Callable[..., Arrays]
+    run: Callable[..., tuple[Arrays, Arrays]]
     batches: Batches
     shared: dict[str, str]
     own: Arrays
@@ -136,19 +136,21 @@ class Session:
     def test(self, index: int, go_on: Callable[[], bool] = lambda: True) -> Arrays | None:
         """The mean of every output of test net `index` over its test_iter batches, NumPy.
 
-        The loss is under ''. None if `go_on`, asked before every batch, says no.
+        The loss is under ''. Memory starts at zero. None if `go_on`, asked before every batch,
+        says no.
         """
         net = self.tests[index]
         trained = self.blobs()
         blobs = {**net.own, **{k: trained[t] for k, t in net.shared.items()}}
         learned = {p.key: blobs[p.key] for p in net.program.graph.params if not p.carried}
-        state = {p.key: blobs[p.key] for p in net.program.graph.params if p.carried}
+        state = {k: blobs[k] for k in net.program.graph.carried}
         total: Any = None
         for _ in range(net.iterations):
             if not go_on():
                 return None
             k = jnp.int32(net.batches.k)
-            values = net.run(learned, state, net.key, k, next(net.batches))
+            values, memory = net.run(learned, state, net.key, k, next(net.batches))
+            state |= memory
             total = values if total is None else jax.tree.map(jnp.add, total, values)
         return jax.tree.map(lambda x: np.asarray(x) / max(net.iterations, 1), total)
 

@@ -107,16 +107,16 @@ def make_step(program: Program, p: SolverParameter, donate: bool = True) -> Step
             loss = loss + one
         loss = loss / p.iter_size
         rate = rate_at(carry.iteration)
-        updates, history = update(
-            total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration
-        )
         good = jnp.isfinite(loss) & (carry.bad == GOOD)
-        moved = (optax.apply_updates(carry.blobs, updates), state, history)
-        blobs, state, history = jax.tree.map(
-            lambda new, old: jnp.where(good, new, old),
-            moved,
-            (carry.blobs, carry.state, carry.history),
-        )
+
+        def move() -> tuple[Arrays, Arrays, Any]:
+            updates, history = update(
+                total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration
+            )
+            return optax.apply_updates(carry.blobs, updates), state, history
+
+        stay = (carry.blobs, carry.state, carry.history)
+        blobs, state, history = _if(program.plan.platform, good, move, stay)
         losses = carry.losses.at[carry.iteration % p.average_loss].set(loss)
         bad = jnp.where(
             (carry.bad == GOOD) & ~good, carry.iteration, carry.bad
@@ -130,11 +130,29 @@ def make_step(program: Program, p: SolverParameter, donate: bool = True) -> Step
     return jit(step, donate_argnums=(0,) if donate else ())
 
 
-def make_test(program: Program) -> Callable[..., Arrays]:
-    """The jitted test pass: (blobs, state, key, k, inputs) -> outputs, with the loss under ''."""
+def _if(platform: str, good: Any, move: Callable[[], Any], stay: Any) -> Any:
+    """What `move` gives where `good`, else `stay`.
 
-    def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Arrays:
-        values, _ = program.apply(blobs, state, jax.random.fold_in(key, k), inputs)
-        return {**{k: values[k] for k in program.graph.outputs}, "": program.loss(values)}
+    On CPU a branch, so that blobs and history are updated in place: a selection reads both old
+    arrays in both results, and XLA copies every one of them first. On an accelerator a selection:
+    XLA fuses it, and a branch would wait for the device.
+    """
+    if platform == "cpu":
+        return jax.lax.cond(good, move, lambda: stay)
+    return jax.tree.map(lambda new, old: jnp.where(good, new, old), move(), stay)
+
+
+def make_test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
+    """The jitted test pass: (blobs, state, key, k, inputs) -> (outputs, new memory).
+
+    The loss is among the outputs, under ''.
+    """
+
+    graph = program.graph
+
+    def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
+        values, state = program.apply(blobs, state, jax.random.fold_in(key, k), inputs)
+        outputs = {**{k: values[k] for k in graph.outputs}, "": program.loss(values)}
+        return outputs, {k: state[k] for k in graph.memory}
 
     return jit(test)
