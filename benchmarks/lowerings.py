@@ -180,16 +180,17 @@ def normalizations(plan: Plan, layout: str) -> Iterator[Case]:
         yield from directions(f"{net} {layer}", "lrn", facts, ways, x)
 
 
-def sums(plan: Plan, layout: str) -> Iterator[Case]:
+def sums(operation: str, plan: Plan, layout: str) -> Iterator[Case]:
+    op = getattr(reduce, operation)
     for net, layer, n, c, size in SUMS:
         x = data(layout, n, c, size, size)
+        facts = (*sizes(x.shape, layout), layout)
+        arguments = (x, x + 1) if operation == "channel_dot" else (x,)
         ways = {
-            way: functools.partial(
-                reduce.channel_sum, Plan(plan.platform, {"channel_sum": way}), layout=layout
-            )
-            for way in able("channel_sum", ())
+            way: functools.partial(op, Plan(plan.platform, {operation: way}), layout=layout)
+            for way in able(operation, facts)
         }
-        yield Case(f"{net} {layer}", "channel_sum", (*sizes(x.shape, layout), layout), ways, (x,))
+        yield Case(f"{net} {layer}", operation, facts, ways, arguments)
 
 
 OPERATIONS: dict[str, Callable[[Plan, str], Iterator[Case]]] = {
@@ -197,7 +198,8 @@ OPERATIONS: dict[str, Callable[[Plan, str], Iterator[Case]]] = {
     "max_pool": functools.partial(poolings, "max_pool"),
     "ave_pool": functools.partial(poolings, "ave_pool"),
     "lrn": normalizations,
-    "channel_sum": sums,
+    "channel_sum": functools.partial(sums, "channel_sum"),
+    "channel_dot": functools.partial(sums, "channel_dot"),
 }
 
 

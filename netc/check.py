@@ -173,7 +173,7 @@ class _Checking:
                 self.attempt(shared_blobs, train, test)
         for _, net in checked:
             self.warn(lint_net(net))
-        self.warn(lint_solver(solver, tests))
+        self.warn(lint_solver(solver, tests, trained))
 
     def nets(self, nets: list[NetInState]) -> list[tuple[NetInState, Net]]:
         """Build all, then infer the shapes of those that could be built."""

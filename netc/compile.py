@@ -39,7 +39,8 @@ class Program:
         state: Arrays = {}
         for p in self.graph.params:
             value = fill(p.spec.filler, p.spec.shape, host_draw(seed, p.key))
-            (state if p.carried else blobs)[p.key] = np.ascontiguousarray(value, np.float32)
+            (state if p.carried else blobs)[p.key] = np.asarray(value, np.float32, "C")
+        state.update({k: np.zeros(shape, np.float32) for k, shape in self.graph.memory.items()})
         return blobs, state
 
     def apply(
@@ -54,6 +55,7 @@ class Program:
         """Run the net: (values, new state).
 
         inputs: the values named in `graph.inputs`. rng: the key of this pass.
+        state: memory that is not in it starts at zero.
         keep: the values to return; by default the outputs and those with a loss weight.
         probes: arrays added to the values they are named after; their gradients are the values'.
         """
@@ -87,6 +89,8 @@ class _Walk:
     ) -> None:
         self.graph, self.rng, self.probes, self.wanted = program.graph, rng, probes, wanted
         self.blobs, self.state = blobs, state
+        for key, shape in program.graph.memory.items():
+            self.state.setdefault(key, jnp.zeros(shape, jnp.float32))
         self.reorder = program.plan.platform == "cpu"  # XLA assigns layouts itself elsewhere
         self.env: dict[str, tuple[Any, bool]] = {}
         self.kept: Arrays = {}
@@ -121,11 +125,11 @@ class _Walk:
         with jax.named_scope(node.key.replace("/", ".")):
             tops, state = apply(
                 tuple(self.blob(node, i) for i in range(len(node.blobs))),
-                tuple(self.state[k] for k in node.state),
+                tuple(self.state[k] for k in node.state + node.memory),
                 rng,
                 *bottoms,
             )
-        self.state.update(zip(node.state, state, strict=True))
+        self.state.update(zip(node.state + node.memory, state, strict=True))
         for name, value in zip(node.tops, tops, strict=True):
             self.put(name, value, last and value.ndim == 4)
         for name in node.bottoms:

@@ -1,8 +1,8 @@
 """Text of a prototxt to a message with the place of every field, and back.
 
 `parse` accepts what `google.protobuf.text_format.Parse` accepts and gives the same message, save
-that an escape C++ does not know, such as `\\d`, is a mistake. On top of it, it keeps where each
-field stood and goes on after a mistake, so that one run reports several.
+that escape sequences are those of C++: `\\d` is none. On top of it, it keeps where each field
+stood and goes on after a mistake, so that one run reports several.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from google.protobuf import text_encoding, text_format
+from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from netc.errors import NetcError, ParseError, Source, Span, did_you_mean, raise_all
+from netc.scalars import BadValue, read_scalar
 from netc.schema import is_repeated
 
 M = TypeVar("M", bound=Message)
@@ -36,18 +37,7 @@ _TOKENS = re.compile(
       | \Z)""",
     re.VERBOSE | re.MULTILINE,
 )
-_ESCAPED = re.compile(r"""(?:[^\\]|\\(?:[abfnrtvxuU\\'"0-3]|[4-7](?![0-7]{2})))*+""")
 _CLOSING = {"{": "}", "<": ">", "[": "]"}
-_INTEGER_RANGES = {
-    Field.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-    Field.CPPTYPE_UINT32: (0, 2**32 - 1),
-    Field.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-    Field.CPPTYPE_UINT64: (0, 2**64 - 1),
-}
-_BOOLS: dict[str, bool] = {
-    **dict.fromkeys(("true", "t", "1", "True"), True),
-    **dict.fromkeys(("false", "f", "0", "False"), False),
-}
 
 
 @dataclass(eq=False)
@@ -235,10 +225,8 @@ class _Parser:
                 elif self.token == closers[-1]:
                     closers.pop()
             self.advance()
-        elif self.token[0] in "'\"":
-            self.strings()
         else:
-            self.advance()
+            self.words()
         self.take(",", ";")
 
     def value(self, message: Message, known: Field, node: SourceMap, at: Span) -> None:
@@ -279,8 +267,8 @@ class _Parser:
         if self.token in ("", "}", ">", "]", ",", ";", "{", "<", ":", "["):
             raise self.expected(f"a value for {known.name}")
         try:
-            value = self.read(known)
-        except _BadValue as bad:
+            value = read_scalar(self.words(), known)
+        except BadValue as bad:
             self.fail(str(bad), where, bad.hint)
             return
         if self.duplicate(message, known, node, at):
@@ -291,37 +279,15 @@ class _Parser:
             setattr(message, known.name, value)
         node.fields.setdefault(known.name, []).append(SourceMap(where))
 
-    def read(self, known: Field) -> Any:
-        kind = known.cpp_type
-        if kind == Field.CPPTYPE_STRING:
-            return self.string(known)
-        token = self.token
+    def words(self) -> list[str]:
+        """One word, or several quoted strings that stand together."""
+        if self.token[0] in "'\"":
+            return self.strings()
+        word = self.token
         self.advance()
-        if kind in _INTEGER_RANGES:
-            return _integer(token, known)
-        if kind in (Field.CPPTYPE_FLOAT, Field.CPPTYPE_DOUBLE):
-            return _float(token, known)
-        if kind == Field.CPPTYPE_BOOL:
-            if token not in _BOOLS:
-                raise _BadValue(f"{known.name} takes true or false, not '{token}'.")
-            return _BOOLS[token]
-        return _enum(token, known)
-
-    def string(self, known: Field) -> str | bytes:
-        if self.token[0] not in "'\"":
-            token = self.token
-            self.advance()
-            raise _BadValue(f"{known.name} takes a string, not {token}.", f'write "{token}"')
-        joined = b"".join(map(_unescape, self.strings()))
-        if known.type == Field.TYPE_BYTES:
-            return joined
-        try:
-            return joined.decode()
-        except UnicodeDecodeError as e:
-            raise _BadValue(f"{known.name} is not valid UTF-8: {e.reason}.") from None
+        return [word]
 
     def strings(self) -> list[str]:
-        """The adjacent string tokens, quotes included."""
         tokens = []
         while self.token[:1] in ("'", '"'):
             if len(self.token) < 2 or self.token[-1] != self.token[0]:
@@ -329,72 +295,3 @@ class _Parser:
             tokens.append(self.token)
             self.advance()
         return tokens
-
-
-class _BadValue(Exception):
-    """A value that its field cannot hold; the text around it is sound."""
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-def _unescape(token: str) -> bytes:
-    """The bytes of a quoted string. As in C++, and not in Python, `\\d` is no escape sequence."""
-    inside = token[1:-1]
-    try:
-        if _ESCAPED.fullmatch(inside):
-            return text_encoding.CUnescape(inside)
-    except ValueError:
-        pass
-    raise _BadValue(
-        f"Invalid escape sequence in string literal {token}.",
-        "a backslash is written \\\\; paths can have / instead",
-    )
-
-
-def _number(token: str) -> int:
-    """An integer, decimal, hexadecimal or C-style octal."""
-    octal = re.fullmatch(r"(-?)0(\d+)", token)
-    return int(f"{octal[1]}0o{octal[2]}" if octal else token, 0)
-
-
-def _integer(token: str, known: Field) -> int:
-    low, high = _INTEGER_RANGES[known.cpp_type]
-    try:
-        value = _number(token)
-    except ValueError:
-        raise _BadValue(f"{known.name} takes an integer, not '{token}'.") from None
-    if not low <= value <= high:
-        raise _BadValue(f"{known.name} must be between {low} and {high}, not {token}.")
-    return value
-
-
-def _float(token: str, known: Field) -> float:
-    bare = re.sub(r"(?i)^(-?inf)f$|f+$", r"\1", token)  # 1.5f as in C, but one f belongs to inff
-    for text in () if re.match(r"-?0[0-9]+", token) else (token, bare):
-        try:
-            return float(text)
-        except ValueError:
-            continue
-    raise _BadValue(f"{known.name} takes a number, not '{token}'.")
-
-
-def _enum(token: str, known: Field) -> int:
-    kind: Any = known.enum_type
-    try:
-        number = int(token, 0)
-    except ValueError:
-        if value := kind.values_by_name.get(token):
-            return value.number
-        names = list(kind.values_by_name)
-        raise _BadValue(
-            f'Enum type "{kind.full_name}" has no value named {token}.',
-            did_you_mean(token, names) or f"it is one of {', '.join(names)}",
-        ) from None
-    if number not in {v.number for v in kind.values}:  # values_by_number wraps at 32 bits
-        values = ", ".join(f"{v.name}={v.number}" for v in kind.values)
-        raise _BadValue(
-            f'Enum type "{kind.full_name}" has no value with number {number}.', f"it has {values}"
-        )
-    return number

@@ -134,19 +134,24 @@ def newest(prefix: str) -> Snapshot | None:
     return None
 
 
-def probe(prefix: str) -> None:
-    """Check that snapshots can be written under a prefix, making its folder. Raises SnapshotError."""
-    temporary = f"{prefix}_iter_0.tempfile"
+def probe(prefix: str) -> Path:
+    """Check that snapshots can be written under a prefix; nothing is left behind.
+
+    A folder that is not there yet is made with the first snapshot: the nearest one that is there
+    is tried, and returned. Raises SnapshotError.
+    """
+    path = Path(f"{prefix}_iter_0.tempfile").absolute()
+    folder = next(p for p in path.parents if p.exists())
     try:
-        Path(temporary).parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb"):
+        with open(folder / path.name, "wb"):
             pass
-        os.unlink(temporary)
+        os.unlink(folder / path.name)
     except OSError as error:
         raise SnapshotError(
             f"Cannot write to snapshot prefix '{prefix}': {error.strerror}.",
             hint="make sure that the folder exists and may be written",
         ) from None
+    return folder
 
 
 def _read_run(path: str, state_path: str) -> dict[str, Any]:

@@ -60,6 +60,22 @@ def inputs(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMa
     return upgraded, nodes
 
 
+def batch_norm(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMap]:
+    """A BatchNorm layer with a `param` for each of its three blobs learns none of them.
+
+    Old files give learning rates to these statistics, which are not learnt.
+    """
+    old = [i for i, y in enumerate(net.layer) if y.type == "BatchNorm" and len(y.param) == 3]
+    if not old:
+        return net, source
+    upgraded = NetParameter()
+    upgraded.CopyFrom(net)
+    for i in old:
+        for param in upgraded.layer[i].param:
+            param.lr_mult = param.decay_mult = 0
+    return upgraded, source
+
+
 def solver_type(solver: SolverParameter, source: SourceMap) -> tuple[SolverParameter, SourceMap]:
     """The enum `solver_type` becomes the string `type`."""
     if not solver.HasField("solver_type"):
@@ -82,7 +98,7 @@ def solver_type(solver: SolverParameter, source: SourceMap) -> tuple[SolverParam
 
 
 NetStep = Callable[[NetParameter, SourceMap], tuple[NetParameter, SourceMap]]
-NET_STEPS: tuple[NetStep, ...] = (refuse_old_layers, inputs)
+NET_STEPS: tuple[NetStep, ...] = (refuse_old_layers, inputs, batch_norm)
 
 
 def upgrade_net(net: NetParameter, source: SourceMap) -> tuple[NetParameter, SourceMap]:

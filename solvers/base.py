@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Tree = Any
 Rule = Callable[["SolverParameter", optax.GradientTransformation], optax.GradientTransformation]
-Check = Callable[["SolverParameter"], tuple[str, str] | None]
+Problem = tuple[str, str]
+Check = Callable[["SolverParameter"], Iterable[Problem]]
 
 
 class Solver(NamedTuple):
@@ -22,13 +23,15 @@ class Solver(NamedTuple):
 
     rule: (solver message, local_rate) -> the transformation of regularised gradients to steps.
     history: names of the optax state fields that are Caffe's `history`, in file order.
-    check: what is wrong with the message for this type, as (message, field), or None.
+    check: everything that is wrong with the message for this type, as (message, field).
+    decoupled: weight decay joins the step where the rate is applied, instead of the gradient.
     """
 
     name: str
     rule: Rule
     history: tuple[str, ...]
-    check: Check = lambda p: None
+    check: Check = lambda p: ()
+    decoupled: bool = False
 
 
 def transformation(
@@ -39,12 +42,14 @@ def transformation(
     lr_mult, decay_mult: trees of floats shaped like the parameters. `update` takes the keyword
     arguments `rate` (this iteration's learning rate) and `iteration` (counted from 0).
     """
+    decay = regularize(p.regularization_type, p.weight_decay, decay_mult)
+    rate = local_rate(lr_mult)
     return optax.with_extra_args_support(
         optax.chain(
             clip(p.clip_gradients),
             normalize(p.iter_size),
-            regularize(p.regularization_type, p.weight_decay, decay_mult),
-            solver.rule(p, local_rate(lr_mult)),
+            optax.identity() if solver.decoupled else decay,
+            solver.rule(p, optax.chain(decay, rate) if solver.decoupled else rate),
             optax.scale(-1.0),
         )
     )
@@ -106,6 +111,25 @@ def local_rate(lr_mult: Tree) -> optax.GradientTransformation:
         return jax.tree.map(lambda g, m: g * (rate * m).astype(g.dtype), updates, lr_mult)
 
     return stateless(f)
+
+
+def mean(beta: float, old: jax.Array, new: jax.Array) -> jax.Array:
+    """A moving mean: beta old + (1 - beta) new."""
+    return beta * old + (1 - beta) * new
+
+
+def no_momentum(p: SolverParameter) -> Iterator[Problem]:
+    """The check of types that have no momentum."""
+    if p.momentum:
+        yield f"Momentum cannot be used with {p.type}, got {p.momentum:g}", "momentum"
+
+
+def fractions(p: SolverParameter, *fields: str) -> Iterator[Problem]:
+    """The check of fields that must be in [0, 1) for the history to stay finite."""
+    for field in fields:
+        value = getattr(p, field)
+        if not 0 <= value < 1:
+            yield f"{field} of {p.type} must be in [0, 1), got {value:g}", field
 
 
 def get_history(solver: Solver, state: Any) -> list[Tree]:

@@ -92,6 +92,8 @@ CONVOLUTIONS = [
             [(2, 2, 2, 2, 2), (2,)], lambda x, w, b: ref.convolution(x, w, b, stride=2)),
         ("num_output: 3 kernel_size: 2 axis: 2", (2, 3, 2, 4, 5), (2, 3, 3, 3, 4),
             [(3, 2, 2, 2), (3,)], lambda x, w, b: ref.convolution(x, w, b, axis=2)),
+        ("num_output: 2 kernel_size: 3 axis: -2", (2, 3, 4, 6), (2, 3, 2, 4), [(2, 4, 3), (2,)],
+            lambda x, w, b: ref.convolution(x, w, b, axis=2)),
         ("num_output: 3 kernel_size: 2 axis: -3", (4, 6, 5), (3, 5, 4), [(3, 4, 2, 2), (3,)],
             lambda x, w, b: ref.convolution(x, w, b, axis=0)),
         ("num_output: 3 kernel_size: 1", (4, 5), (4, 3), [(3, 5), (3,)], ref.convolution),
@@ -350,6 +352,10 @@ SOURCES = [
 ]
 # fmt: on
 
+# These modules import LayerCase from this one, which is why they come last.
+from .layer_cases import affine, loss, neuron, norm, select  # noqa: E402
+
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
+    *affine.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
 ]  # fmt: skip

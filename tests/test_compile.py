@@ -39,8 +39,9 @@ def loss(p: Program, blobs, x, rng=KEY):
     return p.loss(p.apply(blobs, p.init(0)[1], rng, x)[0])
 
 
-def gradients(p: Program, blobs, x=None):
-    return jax.grad(lambda b: loss(p, b, x if x is not None else fed(p)))(blobs)
+def gradients(p: Program, blobs):
+    x = fed(p)
+    return jax.jit(jax.grad(lambda b: loss(p, b, x)))(blobs)
 
 
 def close(a, b, rtol=1e-5):
@@ -94,8 +95,7 @@ def test_values():
     ("keep", "names"), [(None, {"loss", "r"}), ([], set()), (["out", "r"], {"out", "r"})]
 )
 def test_what_is_kept(keep, names):
-    text = X + ip("out", "x") + layer("ReLU", ["out"], "r") + LOSS.replace("'loss'", "'loss'")
-    p = program(text)
+    p = program(X + ip("out", "x") + layer("ReLU", ["out"], "r") + LOSS)
     assert p.apply(p.init(0)[0], {}, KEY, fed(p), keep=keep)[0].keys() == names
 
 
@@ -204,11 +204,11 @@ def test_frozen_blobs_cost_no_backward_pass(frozen, count):
     still = {k: v for k, v in blobs.items() if k not in moving}
     assert {k.split("/")[0] for k in still} == set(frozen)
 
-    def f(moving):
+    def f(moving, still, x):
         return jax.value_and_grad(lambda m: loss(p, {**still, **m}, x))(moving)
 
-    assert products(f, moving) == count
-    close(f(moving)[1], {k: v for k, v in gradients(p, blobs).items() if k in moving})
+    assert products(f, moving, still, x) == count
+    close(f(moving, still, x)[1], {k: v for k, v in gradients(p, blobs).items() if k in moving})
 
 
 def masks(text: str, rng=KEY) -> np.ndarray:
@@ -276,10 +276,44 @@ def test_order_of_axes_changes_no_number(middle):
     reference, cpu = program(text), program(text, platform="cpu")
     blobs, x = reference.init(0)[0], fed(reference)
     keep = reference.graph.shapes.keys()
-    values, others = (p.apply(blobs, {}, KEY, x, keep)[0] for p in (reference, cpu))
+    values, others = (
+        jax.jit(lambda b, p=p: p.apply(b, {}, KEY, x, keep)[0])(blobs) for p in (reference, cpu)
+    )
     assert {k: v.shape for k, v in others.items()} == reference.graph.shapes
     close(others, values, 1e-4)
     close(gradients(cpu, blobs), gradients(reference, blobs), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("platform", "orders"),
+    [("reference", ["first", "first", "first"]), ("cpu", ["first", "last", "first"])],
+)
+def test_layers_take_the_order_of_their_bottoms(monkeypatch, platform, orders):
+    taken = []
+
+    def setup(d):
+        def noting(order):
+            def apply(blobs, state, rng, x):
+                taken.append(order)
+                return (x,), state
+
+            return apply
+
+        return Layer(noting("first"), channels_last=noting("last"))
+
+    monkeypatch.setitem(LAYERS, "ReLU", LAYERS["ReLU"]._replace(setup=setup))
+    p = program(
+        IMAGES
+        + layer("ReLU", ["x"], "a")
+        + layer("LRN", ["a"], "n")
+        + layer("ReLU", ["n"], "b")
+        + layer("Flatten", ["b"], "f")
+        + layer("ReLU", ["f"], "c"),
+        platform=platform,
+    )
+    taken.clear()
+    p.apply({}, {}, KEY, fed(p))
+    assert taken == orders
 
 
 @pytest.mark.parametrize("platform", ["reference", "cpu"])
@@ -300,7 +334,7 @@ def test_probes_have_the_gradients_of_their_values(platform):
     def probed(probes):
         return p.loss(p.apply(blobs, {}, KEY, x, probes=probes)[0])
 
-    found = jax.grad(probed)(probes)
+    found = jax.jit(jax.grad(probed))(probes)
     by_hand = gradients(p, blobs)
     out = found["out"]
     close({"out/1": out.sum(0)}, {"out/1": by_hand["out/1"]})

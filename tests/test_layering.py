@@ -20,6 +20,7 @@ FLOORS = {
     "netc.solvers": 0,
     "netc.schema": 1,
     "netc.prototxt": 2,
+    "netc.scalars": 2,
     "netc.upgrade": 2,
     "netc.load": 3,
     "netc.phase": 3,
@@ -95,7 +96,7 @@ def _of(name: str) -> list[Import]:
     return list(_imports(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
 
 
-def _place(name: str) -> str:
+def place(name: str) -> str:
     """The row of the table that covers a module: its own or its package's."""
     package = ".".join(name.split(".")[:2])
     return name if name in FLOORS else package
@@ -111,7 +112,7 @@ def _violations(name: str) -> list[str]:
     for other, line, _ in _of(name):
         if other not in MODULES or other == name:
             continue
-        mine, theirs = FLOORS[_place(name)], FLOORS[_place(other)]
+        mine, theirs = FLOORS[place(name)], FLOORS[place(other)]
         same_package = _package(name) == _package(other)
         if theirs > mine or (theirs == mine and not same_package):
             wrong.append(f"{name}:{line} (floor {mine}) imports {other} (floor {theirs})")
@@ -120,7 +121,7 @@ def _violations(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_module_is_on_a_floor(name):
-    assert _place(name) in FLOORS, f"{name} is not in the table of floors"
+    assert place(name) in FLOORS, f"{name} is not in the table of floors"
 
 
 def test_table_names_only_what_there_is():
@@ -142,7 +143,7 @@ def test_there_are_no_cycles():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_heavy_libraries_are_imported_where_they_are_used(name):
-    allowed = LIGHT | {"netc"} | sys.stdlib_module_names | HEAVY.get(_place(name), set())
+    allowed = LIGHT | {"netc"} | sys.stdlib_module_names | HEAVY.get(place(name), set())
     loaded = {i.name.split(".")[0] for i in _of(name) if i.at_load}
     assert loaded - allowed == set()
 

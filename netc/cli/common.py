@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from netc.errors import DataError, NetcError, UsageError
+from netc.errors import DataError, Errors, NetcError, ParseError, UsageError
 from netc.schema import Phase
 
 
@@ -18,6 +18,21 @@ def flag(parser: argparse.ArgumentParser, name: str, help: str, **options: Any) 
         s for n in (name, name.replace("_", "-")) for s in (f"-{n}", f"--{n}")
     )
     parser.add_argument(*spellings, dest=name, help=help, **options)
+
+
+def switch(parser: argparse.ArgumentParser, name: str, help: str) -> None:
+    """A flag that is on or off, off by default, in every form of Caffe's: -x, -nox, -x=false."""
+    flag(parser, name, help, action="store_true")
+    on, off = ("{}=true", "{}=1"), ("no{}", "{}=false", "{}=0")
+    for forms, action in ((on, "store_true"), (off, "store_false")):
+        for form in forms:
+            hidden: dict[str, Any] = {
+                "default": argparse.SUPPRESS,
+                "help": argparse.SUPPRESS,
+                "dest": name,
+            }
+            spelt = form.format(name)
+            parser.add_argument(f"-{spelt}", f"--{spelt}", action=action, **hidden)
 
 
 def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
@@ -48,6 +63,29 @@ def one_file(args: argparse.Namespace, name: str = "model") -> str:
         what = "no file" if not given else f"both {' and '.join(given)}"
         raise UsageError(f"{what}: give one, as netc ... FILE or -{name} FILE")
     return given[0]
+
+
+@contextmanager
+def expecting(kind: str, path: str) -> Iterator[None]:
+    """Inside the block, a net where a solver is wanted, or the other way round, is said to be one.
+
+    kind: "net" or "solver". Raises ParseError in place of one for every field that does not fit.
+    """
+    from netc.load import read_net, read_solver
+
+    other, read = {"net": ("solver", read_solver), "solver": ("net", read_net)}[kind]
+    try:
+        yield
+    except (ParseError, Errors) as error:
+        try:
+            read(path)
+        except NetcError:
+            raise error from None
+        raise ParseError(
+            f"this is a {other}, where a {kind} is expected",
+            path,
+            "netc train takes a solver, netc test and netc time a net (-model)",
+        ) from None
 
 
 def stages(args: argparse.Namespace) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import flag
+from netc.cli.common import flag, switch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("check_size", "demand that all images have the size of the first"),
         ("encoded", "store the encoded image file"),
     ):
-        flag(parser, name, help, action=argparse.BooleanOptionalAction, default=False)
+        switch(parser, name, help)
     flag(parser, "backend", "the kind of database", choices=("lmdb",), default="lmdb")
     flag(parser, "resize_width", "width to resize to, 0 for none", type=int, default=0)
     flag(parser, "resize_height", "height to resize to, 0 for none", type=int, default=0)

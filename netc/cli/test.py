@@ -1,13 +1,13 @@
 """Score a net on its test data: the mean of every output over -iterations batches.
 
-  netc test -model train_val.prototxt -weights lenet_iter_10000.caffemodel -iterations 100
+netc test -model train_val.prototxt -weights lenet_iter_10000.caffemodel -iterations 100
 """
 
 from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import device_flags, flag, model_flags, one_file, stages, start_jax
+from netc.cli.common import device_flags, expecting, flag, model_flags, one_file, stages, start_jax
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +25,14 @@ def run(args: argparse.Namespace) -> int:
 
     from netc.train.score import score
 
-    return score(
-        one_file(args),
-        args.weights,
-        args.iterations,
-        platform,
-        args.level or 0,
-        stages(args),
-        tuple(args.lowering),
-    )
+    model = one_file(args)
+    with expecting("net", model):
+        return score(
+            model,
+            args.weights,
+            args.iterations,
+            platform,
+            args.level or 0,
+            stages(args),
+            tuple(args.lowering),
+        )

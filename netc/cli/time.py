@@ -1,13 +1,13 @@
 """Time a net: every layer forward and backward, then the compiled programs as they really run.
 
-  netc time -model deploy.prototxt -iterations 20
+netc time -model deploy.prototxt -iterations 20
 """
 
 from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import device_flags, flag, model_flags, one_file, stages, start_jax
+from netc.cli.common import device_flags, expecting, flag, model_flags, one_file, stages, start_jax
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,14 @@ def run(args: argparse.Namespace) -> int:
     from netc.train.timing import time_net
 
     phase = Phase.TEST if args.phase == "TEST" else Phase.TRAIN
-    return time_net(
-        one_file(args),
-        phase,
-        args.iterations,
-        platform,
-        args.level or 0,
-        stages(args),
-        tuple(args.lowering),
-    )
+    model = one_file(args)
+    with expecting("net", model):
+        return time_net(
+            model,
+            phase,
+            args.iterations,
+            platform,
+            args.level or 0,
+            stages(args),
+            tuple(args.lowering),
+        )

@@ -1,15 +1,24 @@
 """Train the net of a solver, or go on with a snapshot.
 
-  netc train solver.prototxt
-  netc train -solver solver.prototxt -snapshot lenet_iter_5000.solverstate
-  netc train solver.prototxt --resume auto --set base_lr=0.001 --set layer.conv1.lr_mult=0
+netc train solver.prototxt
+netc train -solver solver.prototxt -snapshot lenet_iter_5000.solverstate
+netc train solver.prototxt --resume auto --set base_lr=0.001 --set layer.conv1.lr_mult=0
 """
 
 from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import device_flags, flag, one_file, stages, start_jax, state_flags, warn
+from netc.cli.common import (
+    device_flags,
+    expecting,
+    flag,
+    one_file,
+    stages,
+    start_jax,
+    state_flags,
+    warn,
+)
 from netc.errors import UsageError
 
 
@@ -52,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give -snapshot or --resume, not both")
     to_stderr()
     path = one_file(args, "solver")
-    solver = read_solver(path, allow_unknown=args.allow_unknown)
+    with expecting("solver", path):
+        solver = read_solver(path, allow_unknown=args.allow_unknown)
     warn(solver.warnings)
     overrides = list(args.set)
     if args.iterations is not None:

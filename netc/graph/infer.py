@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from netc.errors import DataError, GraphError, NetcError, ShapeError, raise_all
 from netc.fillers import problem
 from netc.graph.ir import Graph, Node, Param
-from netc.layers.base import BlobSpec, LayerDef, dims
+from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims
 from netc.lazy import jax, jnp
 from netc.lowering.plan import Plan
 from netc.schema import ParamSpec
@@ -30,6 +31,35 @@ def infer(graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | No
         dtypes={v: s.dtype for v, s in inference.values.items()},
         params=tuple(inference.params.values()),
     )
+
+
+def resize(graph: Graph, plan: Plan, rows: Mapping[str, int]) -> Graph:
+    """The graph as it is when layers keep so many items: node key -> how many.
+
+    Only what depends on these numbers is set up anew.
+    Raises ShapeError where a batch size decides the shape of a blob.
+    """
+    shapes, nodes = dict(graph.shapes), []
+    for node in graph.nodes:
+        if node.key not in rows and all(shapes[b] == graph.shapes[b] for b in node.bottoms):
+            nodes.append(node)
+            continue
+        bottoms = tuple(jax.ShapeDtypeStruct(shapes[b], graph.dtypes[b]) for b in node.bottoms)
+        d = LayerDef(
+            node.param, bottoms, len(node.tops), node.phase, node.source, plan, rows=rows.get(node.key)
+        )
+        layer = node.kind.setup(d)
+        for before, now in zip(_blobs(node.set_up), _blobs(layer), strict=True):
+            if before != now:
+                d.fail(f"another batch size changes a blob from {dims(before)} to {dims(now)}")
+        nodes.append(replace(node, layer=layer))
+        tops = _shapes(nodes[-1], bottoms)
+        shapes.update((t, s.shape) for t, s in zip(node.tops, tops, strict=True))
+    return graph.replace(nodes=tuple(nodes), shapes=shapes)
+
+
+def _blobs(layer: Layer) -> list[Shape]:
+    return [spec.shape for spec in (*layer.blobs, *layer.state, *layer.memory)]
 
 
 class _Inference:
@@ -75,6 +105,7 @@ class _Inference:
             layer=layer,
             blobs=tuple(keys[: len(layer.blobs)]),
             state=tuple(keys[len(layer.blobs) :]),
+            memory=tuple(f"{node.key}/memory{i}" for i in range(len(layer.memory))),
         )
         tops = layer.external if layer.external is not None else _shapes(node, bottoms)
         if len(tops) != len(node.tops):
@@ -152,7 +183,8 @@ def _shapes(node: Node, bottoms: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shapes of a layer's tops. An exception in it carries the layer's place."""
     layer = node.set_up
     blobs = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in layer.blobs)
-    state = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in layer.state)
+    carried = (*layer.state, *layer.memory)
+    state = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in carried)
     rng = jax.eval_shape(lambda: jax.random.key(0)) if layer.random else None
     try:
         return jax.eval_shape(layer.apply, blobs, state, rng, *bottoms)[0]

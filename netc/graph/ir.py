@@ -39,7 +39,8 @@ class Node:
     """One layer: its bottoms and tops are names of values.
 
     key: the layer's name, made unique. blobs, state: keys of the parameters it uses, in caffemodel
-    order; `layer` and these are there once shapes are inferred.
+    order; memory: keys of what it carries besides. `layer` and these are there once shapes are
+    inferred.
     """
 
     key: str
@@ -53,6 +54,7 @@ class Node:
     layer: Layer | None = None
     blobs: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    memory: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,6 +118,20 @@ class Graph:
         return {p.key: p for p in self.params}
 
     @cached_property
+    def memory(self) -> dict[str, Shape]:
+        """Key -> shape of what layers carry from pass to pass without storing it."""
+        return {
+            k: spec.shape
+            for n in self.nodes
+            for k, spec in zip(n.memory, n.set_up.memory, strict=True)
+        }
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """Keys of all that is carried from pass to pass: state and memory."""
+        return (*(p.key for p in self.params if p.carried), *self.memory)
+
+    @cached_property
     def differentiable(self) -> frozenset[str]:
         """The learnable blobs a gradient can reach: of nodes with an uncut path to the loss."""
         wanted, reached = set(self.weights), set()
@@ -127,12 +143,11 @@ class Graph:
 
     @cached_property
     def trainable(self) -> tuple[str, ...]:
-        """Keys of the blobs a solver moves: learnable, a gradient path, lr_mult not 0."""
-        return tuple(
-            p.key
-            for p in self.params
-            if not p.carried and p.lr_mult != 0 and p.key in self.differentiable
-        )
+        """Keys of the blobs a solver moves: learnable, lr_mult not 0.
+
+        Where no gradient comes, weight decay still moves them. Caffe: sgd_solver.cpp, ApplyUpdate.
+        """
+        return tuple(p.key for p in self.params if not p.carried and p.lr_mult != 0)
 
     def check(self) -> None:
         """The form's own rules: values are produced once, before they are read.

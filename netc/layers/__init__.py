@@ -1,6 +1,22 @@
 """The layer types of Caffe, one function each, in families."""
 
-from netc.layers import conv, dense, inputs, loss, neuron, norm, pool, shape  # noqa: F401
+from netc.layers import (  # noqa: F401
+    accuracy,
+    affine,
+    conv,
+    dense,
+    distance,
+    inputs,
+    loss,
+    neuron,
+    norm,
+    pool,
+    recurrent,
+    select,
+    shape,
+    softmax,
+    spatial,
+)
 from netc.layers.base import LAYERS as LAYERS
 from netc.layers.base import BlobSpec as BlobSpec
 from netc.layers.base import Layer as Layer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from netc.data.feeds import Feed
 from netc.errors import NetcError, ShapeError, did_you_mean
+from netc.fillers import problem
 from netc.prototxt import SourceMap
 from netc.schema import FillerParameter, LayerParameter, Phase
 
@@ -30,11 +31,15 @@ class BlobSpec(NamedTuple):
 
 
 class LabelRule(NamedTuple):
-    """A bottom that holds class labels: whole numbers in [0, classes), or `ignore`."""
+    """A bottom that holds class labels: whole numbers in [0, classes), or `ignore`.
+
+    index: they are no classes but the places of items or rows.
+    """
 
     bottom: int
     classes: int
     ignore: int | None = None
+    index: bool = False
 
 
 class Layer(NamedTuple):
@@ -43,12 +48,15 @@ class Layer(NamedTuple):
     apply: (blobs, state, rng, *bottoms) -> (tops, state), pure.
     blobs: learnable, in caffemodel order.
     state: carried from pass to pass and never differentiated; after the blobs in the file.
+    memory: carried likewise, but in no file and not shared; `apply` has it after the state.
     channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
     on CPU; otherwise it only serves bottoms that are in that order already.
     random: whether `apply` draws; only then is `rng` a key, else it is None.
     external: shapes of the tops when they come from outside; `apply` is then not called.
     feed: the data source that fills them; None where the caller does.
     labels: which bottom holds labels, and their range.
+    rows: (*bottoms) -> how many items the tops hold, where that depends on values; the layer is
+    then set up anew with `LayerDef.rows`.
     """
 
     apply: Apply
@@ -60,6 +68,8 @@ class Layer(NamedTuple):
     external: tuple[jax.ShapeDtypeStruct, ...] | None = None
     feed: Feed | None = None
     labels: LabelRule | None = None
+    memory: tuple[BlobSpec, ...] = ()
+    rows: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ class LayerDef:
 
     param: the LayerParameter. bottoms: their shapes and dtypes. tops: how many it has.
     phase: TRAIN or TEST. source: where its fields stand. plan: how operations run on this backend.
+    rows: how many items its tops hold, for a layer that only the values tell; None before a pass.
     """
 
     param: LayerParameter
@@ -77,6 +88,7 @@ class LayerDef:
     source: SourceMap
     plan: Plan
     seed: int = 0
+    rows: int | None = None
 
     def fail(
         self,
@@ -99,6 +111,12 @@ class LayerDef:
                 f"axis {axis} out of range for {len(shape)}-D Blob with shape {dims(shape)}", field
             )
         return axis % len(shape)
+
+    def blob(self, shape: Shape, filler: FillerParameter, field: str) -> BlobSpec:
+        """A learnable blob; `field` is where its filler is given."""
+        if wrong := problem(filler, shape):
+            self.fail(wrong[0], field, hint=wrong[1])
+        return BlobSpec(shape, filler)
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netc import lowering
 from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
@@ -16,6 +16,20 @@ class Window(NamedTuple):
     stride: Shape
     pad: Shape
     dilation: Shape
+
+    @property
+    def extent(self) -> Shape:
+        """What the dilated kernel covers: dilation (kernel - 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+
+class Images(NamedTuple):
+    """A bottom as images: its axes before, at and after the channel axis, and the window on it."""
+
+    batch: Shape
+    channels: int
+    spatial: Shape
+    window: Window
 
 
 def _field(stem: str) -> str:
@@ -81,10 +95,66 @@ def convolution(d: LayerDef) -> Layer:
     `axis` is the channel axis: all axes before it are batch, all after it are spatial.
     Caffe: base_conv_layer.cpp, conv_layer.cpp.
     """
+    p, images = d.param.convolution_param, _images(d)
+    check_groups(d, images.channels)
+    check_cover(d, images)
+    shape = (p.num_output, images.channels // p.group, *images.window.kernel)
+    return _filtering(d, images, shape, lowering.conv.convolve)
+
+
+@register("Deconvolution", bottoms=(1, None), tops=(1, None), equal=True)
+def deconvolution(d: LayerDef) -> Layer:
+    """The transpose of Convolution: (N, C, *S) -> (N, num_output, *S').
+
+    S' = stride (S - 1) + dilation (kernel - 1) + 1 - 2 pad; every pixel of x adds W times its
+    value to the window of y that a Convolution would read for it. W is (C, num_output / group,
+    *kernel). Caffe: base_conv_layer.cpp, deconv_layer.cpp.
+    """
+    p, images = d.param.convolution_param, _images(d)
+    check_groups(d, images.channels)
+    w = images.window
+    axes = zip(images.spatial, w.extent, w.stride, w.pad, strict=True)
+    out = tuple(s * (n - 1) + e - 2 * pad for n, e, s, pad in axes)
+    if any(n < 1 for n in out):
+        d.fail(
+            f"pad {dims(w.pad)} leaves nothing of the output: {dims(out)} for bottom "
+            f"'{d.param.bottom[0]}' ({dims(d.bottoms[0].shape)}) and kernel {dims(w.kernel)}",
+            "convolution_param",
+        )
+    shape = (images.channels, p.num_output // p.group, *w.kernel)
+    return _filtering(d, images, shape, lowering.conv.deconvolve)
+
+
+@register("Im2col", bottoms=1, tops=1)
+def im2col(d: LayerDef) -> Layer:
+    """The windows of a Convolution as channels: (N, C, *S) -> (N, C prod(kernel), *S').
+
+    Channel c prod(kernel) + k holds channel c under kernel position k, zero outside the image.
+    num_output, group and bias_term count for nothing. Caffe: im2col_layer.cpp.
+    """
+    images = _images(d)
+    if not images.spatial:
+        d.fail(
+            f"Im2col needs a spatial axis after axis {d.param.convolution_param.axis} of bottom "
+            f"'{d.param.bottom[0]}' ({dims(d.bottoms[0].shape)})",
+            "axis" if d.param.convolution_param.HasField("axis") else "bottom",
+        )
+    check_cover(d, images)
+    w = images.window
+    geometry = {"kernel": w.kernel, "stride": w.stride, "pad": w.pad, "dilation": w.dilation}
+
+    def forward(blobs, x):
+        flat = x.reshape(math.prod(images.batch), images.channels, *images.spatial)
+        y = lowering.windows.patches(flat, **geometry)
+        return y.reshape(*images.batch, *y.shape[1:])
+
+    return stateless(forward)
+
+
+def _images(d: LayerDef) -> Images:
+    """How the bottoms divide into batch, channels and space; they must all be of one shape."""
     p, shape = d.param.convolution_param, d.bottoms[0].shape
     axis = d.axis(p.axis)
-    batch, c, spatial = shape[:axis], shape[axis], shape[axis + 1 :]
-    w = window(d, len(spatial))
     for i, other in enumerate(d.bottoms):
         if other.shape != shape:
             d.fail(
@@ -93,43 +163,48 @@ def convolution(d: LayerDef) -> Layer:
                 "bottom",
                 i,
             )
-    check_groups(d, c)
-    extents = [dl * (k - 1) + 1 for k, dl in zip(w.kernel, w.dilation, strict=True)]
-    padded = [size + 2 * pad for size, pad in zip(spatial, w.pad, strict=True)]
-    if any(size < extent for size, extent in zip(padded, extents, strict=True)):
-        d.fail(
-            f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(extents)}, "
-            f"more than the padded input {dims(padded)} of bottom '{d.param.bottom[0]}' "
-            f"({dims(shape)})",
-            "convolution_param",
-        )
-    blobs = [BlobSpec((p.num_output, c // p.group, *w.kernel), p.weight_filler)]
+    spatial = shape[axis + 1 :]
+    return Images(shape[:axis], shape[axis], spatial, window(d, len(spatial)))
+
+
+def _filtering(d: LayerDef, images: Images, weight: Shape, operation: Any) -> Layer:
+    """A layer that applies `operation` with its weights, then adds a bias, to every bottom."""
+    p, w = d.param.convolution_param, images.window
+    blobs = [BlobSpec(weight, p.weight_filler)]
     if p.bias_term:
         blobs.append(BlobSpec((p.num_output,), p.bias_filler))
+    plain = len(images.batch) == 1
+    how = {"stride": w.stride, "pad": w.pad, "dilation": w.dilation, "group": p.group}
 
     def forward(blobs, *bottoms, layout="NCHW"):
         tops = []
         for x in bottoms:
-            flat = x if len(batch) == 1 else x.reshape(math.prod(batch), c, *spatial)
-            y = lowering.conv.convolve(
-                d.plan,
-                flat,
-                blobs[0],
-                stride=w.stride,
-                pad=w.pad,
-                dilation=w.dilation,
-                group=p.group,
-                layout=layout,
+            flat = (
+                x if plain else x.reshape(math.prod(images.batch), images.channels, *images.spatial)
             )
+            y = operation(d.plan, flat, blobs[0], layout=layout, **how)
             if p.bias_term:
                 y = lowering.conv.add_bias(d.plan, y, blobs[1], layout=layout)
-            tops.append(y if len(batch) == 1 else y.reshape(*batch, *y.shape[1:]))
+            tops.append(y if plain else y.reshape(*images.batch, *y.shape[1:]))
         return tops
 
     def channels_last(blobs, *bottoms):
         return forward(blobs, *bottoms, layout="NHWC")
 
-    return stateless(forward, blobs, channels_last if axis == 1 else None, prefers_last=True)
+    return stateless(forward, blobs, channels_last if plain else None, prefers_last=True)
+
+
+def check_cover(d: LayerDef, images: Images) -> None:
+    """The window must fit into the padded image."""
+    w = images.window
+    padded = [size + 2 * pad for size, pad in zip(images.spatial, w.pad, strict=True)]
+    if any(size < extent for size, extent in zip(padded, w.extent, strict=True)):
+        d.fail(
+            f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(w.extent)}, "
+            f"more than the padded input {dims(padded)} of bottom '{d.param.bottom[0]}' "
+            f"({dims(d.bottoms[0].shape)})",
+            "convolution_param",
+        )
 
 
 def check_groups(d: LayerDef, channels: int) -> None:

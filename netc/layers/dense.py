@@ -1,10 +1,11 @@
-"""Fully connected layers."""
+"""Fully connected layers and tables of vectors."""
 
 from __future__ import annotations
 
 import math
 
-from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
+from netc.layers.base import BlobSpec, LabelRule, Layer, LayerDef, register, stateless
+from netc.layers.select import rows_at
 
 
 @register("InnerProduct", bottoms=1, tops=1)
@@ -35,3 +36,28 @@ def inner_product(d: LayerDef) -> Layer:
         return y.reshape(*batch, n)
 
     return stateless(forward, blobs)
+
+
+@register("Embed", bottoms=1, tops=1)
+def embed(d: LayerDef) -> Layer:
+    """Look up rows of a table: indices (...) -> (..., num_output), y = W[index] + b.
+
+    W is (input_dim, num_output). An index outside the table gives NaN.
+    Caffe: embed_layer.cpp.
+    """
+    p = d.param.embed_param
+    for field in ("num_output", "input_dim"):
+        if getattr(p, field) == 0:
+            d.fail(
+                f"EmbedLayer {field} must be positive, got 0.",
+                field if p.HasField(field) else "embed_param",
+            )
+    blobs = [BlobSpec((p.input_dim, p.num_output), p.weight_filler)]
+    if p.bias_term:
+        blobs.append(BlobSpec((p.num_output,), p.bias_filler))
+
+    def forward(blobs, index):
+        y = rows_at(blobs[0], index)
+        return y + blobs[1].reshape(*(1,) * index.ndim, -1) if p.bias_term else y
+
+    return stateless(forward, blobs)._replace(labels=LabelRule(0, p.input_dim, index=True))

@@ -9,7 +9,7 @@ from typing import TypeVar
 from netc.data.feeds import Feed, open_feed
 from netc.errors import DataError
 from netc.fillers import fill, problem, traced_draw
-from netc.layers.base import Layer, LayerDef, Shape, dims, register
+from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
 from netc.lazy import jax, jnp
 from netc.schema import BlobShape, FillerParameter, Phase
 
@@ -49,6 +49,16 @@ def blob_shapes(d: LayerDef, given: Sequence[BlobShape]) -> Sequence[Shape]:
 def input_(d: LayerDef) -> Layer:
     """Blobs that the caller fills. Caffe: input_layer.cpp."""
     return outside(*blob_shapes(d, d.param.input_param.shape))
+
+
+@register("Parameter", bottoms=0, tops=1)
+def parameter(d: LayerDef) -> Layer:
+    """A learnable blob of the given shape as a top; it starts at zero.
+
+    Caffe: parameter_layer.cpp.
+    """
+    (shape,) = blob_shapes(d, [d.param.parameter_param.shape])
+    return stateless(lambda blobs: blobs[0], [BlobSpec(shape)])
 
 
 @register("Data", bottoms=0, tops=(1, 2))

@@ -1,17 +1,22 @@
-"""Losses, softmax and accuracy."""
+"""What losses have in common, and the losses over classes other than the softmax's own."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from netc.data.fail import failing
+from netc.errors import DataError
 from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
 from netc.lazy import jax, jnp, lax
-from netc.schema import LossParameter
+from netc.load import read_blob_proto
+from netc.schema import HingeLossParameter, LossParameter
 
-MAX_NLL = -math.log(np.finfo(np.float32).tiny)  # 87.3365
+LOG_THRESHOLD = 1e-20
 
 
 def check_first_axis(d: LayerDef) -> None:
@@ -44,6 +49,23 @@ def check_labels(d: LayerDef, axis: int, noun: str) -> tuple[int, int, int]:
     return outer, shape[axis], inner
 
 
+def check_one_each(d: LayerDef, bottom: int) -> None:
+    """The bottom holds one number per example: (N), (N, 1), (N, 1, 1) or (N, 1, 1, 1)."""
+    shape, count = d.bottoms[bottom].shape, d.bottoms[0].shape[0]
+    if len(shape) > 4 or shape[:1] != (count,) or any(n != 1 for n in shape[1:]):
+        d.fail(
+            f"bottom[{bottom}] must be {count} x 1 x 1 x 1, one number per example: "
+            f"'{d.param.bottom[bottom]}' is {dims(shape)}",
+            "bottom",
+            bottom,
+        )
+
+
+def ignored_label(d: LayerDef) -> int | None:
+    p = d.param.loss_param
+    return p.ignore_label if p.HasField("ignore_label") else None
+
+
 def normalization(d: LayerDef, default: int = LossParameter.VALID) -> int:
     """The mode, the legacy flag `normalize` heeded. Caffe: softmax_loss_layer.cpp."""
     p = d.param.loss_param
@@ -54,112 +76,145 @@ def normalization(d: LayerDef, default: int = LossParameter.VALID) -> int:
     return default
 
 
-def normalizer(mode: int, outer: int, inner: int, valid: Any) -> Any:
-    """What the summed loss is divided by, at least 1."""
-    counts: dict[int, int] = {
+def normalizer(d: LayerDef, mode: int, outer: int, inner: int) -> Callable[[Any], Any]:
+    """What the summed loss is divided by, as a function of the number of valid positions.
+
+    FULL: all positions; VALID: those not ignored; BATCH_SIZE: the axes before the classes;
+    NONE: 1; PRE_FIXED: pre_fixed_normalizer. At least 1.
+    """
+    fixed: dict[int, float] = {
         LossParameter.FULL: outer * inner,
         LossParameter.BATCH_SIZE: outer,
         LossParameter.NONE: 1,
+        LossParameter.PRE_FIXED: d.param.loss_param.pre_fixed_normalizer,
     }
-    return jnp.maximum(valid, 1.0) if mode == LossParameter.VALID else max(counts[mode], 1)
+    if mode == LossParameter.VALID:
+        return lambda valid: jnp.maximum(valid, 1)
+    return lambda valid: max(fixed[mode], 1)
 
 
-@register("Softmax", bottoms=1, tops=1, in_place=True)
-def softmax(d: LayerDef) -> Layer:
-    """exp(x - max) / sum along `axis`. Caffe: softmax_layer.cpp."""
-    axis = d.axis(d.param.softmax_param.axis)
-    return stateless(lambda blobs, x: jax.nn.softmax(x, axis))
+def counted(label: Any, ignore: int | None) -> Any:
+    """Which positions count: those whose label is not `ignore`."""
+    return jnp.ones(label.shape, bool) if ignore is None else label != ignore
 
 
-@register("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True)
-def softmax_with_loss(d: LayerDef) -> Layer:
-    """Multinomial logistic loss of the softmax of scores; a second top holds the probabilities.
+def one_hot(label: Any, classes: int) -> Any:
+    """(outer, inner) -> (outer, classes, inner): where the class is the label's."""
+    return label[:, None] == jnp.arange(classes, dtype=label.dtype).reshape(1, classes, 1)
 
-    L = -sum log max(p_label, FLT_MIN) / norm over positions whose label is not ignore_label.
-    Caffe: softmax_loss_layer.cpp.
+
+def with_gradient_of(x: Any, value: Any) -> Any:
+    """`value`, differentiated as if it were `x`: Caffe clamps a loss, not its gradient."""
+    return lax.stop_gradient(value) + (x - lax.stop_gradient(x))
+
+
+def clamped_log(p: Any) -> Any:
+    """log max(p, 1e-20), whose gradient is 1 / max(p, 1e-20) below the bound as well."""
+    bound = max(LOG_THRESHOLD, float(jnp.finfo(p.dtype).tiny))
+    return jnp.log(with_gradient_of(p, jnp.maximum(p, bound)))
+
+
+@register("MultinomialLogisticLoss", bottoms=2, tops=1, loss=True)
+def multinomial_logistic_loss(d: LayerDef) -> Layer:
+    """Cross entropy of probabilities (N, ...), flattened to (N, C), and labels (N).
+
+    L = -sum log max(p_label, 1e-20) / N; dL/dp_label = -1 / (max(p_label, 1e-20) N).
+    Caffe: multinomial_logistic_loss_layer.cpp.
     """
     check_first_axis(d)
-    p, shape = d.param.loss_param, d.bottoms[0].shape
-    axis = d.axis(d.param.softmax_param.axis)
-    outer, classes, inner = check_labels(d, axis, "softmax")
-    mode, ignore = normalization(d), p.ignore_label if p.HasField("ignore_label") else None
+    check_one_each(d, 1)
+    count, classes = flattened(d)
+
+    def forward(blobs, p, label):
+        true = one_hot(label.astype(jnp.int32).reshape(count, 1), classes)[..., 0]
+        picked = jnp.where(true, clamped_log(p.reshape(count, classes)), jnp.zeros((), p.dtype))
+        return -picked.sum() / max(count, 1)
+
+    return stateless(forward)._replace(labels=LabelRule(1, classes))
+
+
+def flattened(d: LayerDef) -> tuple[int, int]:
+    """The sizes of bottom 0 as (examples, everything else)."""
+    shape = d.bottoms[0].shape
+    return shape[0], math.prod(shape[1:])
+
+
+@register("HingeLoss", bottoms=2, tops=1, loss=True)
+def hinge_loss(d: LayerDef) -> Layer:
+    """One-against-all margins of scores (N, ...), flattened to (N, C), and labels (N).
+
+    m = max(0, 1 - x) for the label's class, max(0, 1 + x) for the others; L = sum m / N (L1) or
+    sum m^2 / N (L2). The gradient of m at its kink is 0.
+    Caffe: hinge_loss_layer.cpp.
+    """
+    check_first_axis(d)
+    check_one_each(d, 1)
+    count, classes = flattened(d)
+    square = d.param.hinge_loss_param.norm == HingeLossParameter.L2
 
     def forward(blobs, x, label):
-        label = label.astype(jnp.int32).reshape(outer, 1, inner)
+        true = one_hot(label.astype(jnp.int32).reshape(count, 1), classes)[..., 0]
+        x = x.reshape(count, classes)
+        margin = 1 + jnp.where(true, -x, x)
+        margin = jnp.where(margin > 0, margin, jnp.zeros_like(margin))
+        return (margin * margin if square else margin).sum() / max(count, 1)
+
+    return stateless(forward)._replace(labels=LabelRule(1, classes))
+
+
+@register("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+def infogain_loss(d: LayerDef) -> Layer:
+    """Cross entropy of the softmax of scores with a row of gains per label.
+
+    L = -sum_positions sum_c H[label, c] log max(p_c, 1e-20) / norm over positions whose label is
+    not ignore_label. H (C, C) is bottom[2] or in the file `source`, a binary BlobProto; a second
+    top holds the probabilities. Gradient: p_c sum H[label] - H[label, c]; none to H.
+    Caffe: infogain_loss_layer.cpp.
+    """
+    check_first_axis(d)
+    p = d.param.infogain_loss_param
+    if d.param.loss_param.HasField("normalize"):
+        d.fail('normalize is deprecated. use "normalization"', "normalize")
+    shape, axis = d.bottoms[0].shape, d.axis(p.axis)
+    outer, classes, inner = check_labels(d, axis, "infogain")
+    stored = _gains(d) if len(d.bottoms) < 3 else None
+    given = d.bottoms[2].shape if stored is None else stored.shape
+    if math.prod(given) != classes**2:
+        d.fail(
+            f"the infogain matrix must be {classes} x {classes} for {classes} classes, got "
+            f"{dims(given)}",
+            *(("bottom", 2) if stored is None else ("source",)),
+        )
+    ignore = ignored_label(d)
+    norm = normalizer(d, d.param.loss_param.normalization, outer, inner)
+
+    def forward(blobs, x, label, *gains):
+        gain = lax.stop_gradient(gains[0]) if gains else jnp.asarray(stored, x.dtype)
+        label = label.astype(jnp.int32).reshape(outer, inner)
+        keep = counted(label, ignore)
         log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
-        true = label == jnp.arange(classes, dtype=jnp.int32).reshape(1, classes, 1)
-        nll = -jnp.where(true, log_p, jnp.zeros_like(log_p)).sum(1)
-        # Caffe clamps the loss at -log(FLT_MIN), not its gradient.
-        nll = lax.stop_gradient(jnp.minimum(nll, MAX_NLL)) + (nll - lax.stop_gradient(nll))
-        keep = jnp.ones((outer, inner), bool) if ignore is None else label[:, 0] != ignore
-        valid = keep.sum().astype(x.dtype)
-        loss = jnp.where(keep, nll, jnp.zeros_like(nll)).sum() / normalizer(
-            mode, outer, inner, valid
-        )
-        return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
+        log_p = with_gradient_of(log_p, jnp.maximum(log_p, math.log(LOG_THRESHOLD)))
+        row = jnp.take(gain.reshape(classes, classes), jnp.where(keep, label, 0), axis=0)
+        terms = jnp.where(keep[:, None], jnp.moveaxis(row, 2, 1) * log_p, jnp.zeros_like(log_p))
+        loss = -terms.sum() / norm(keep.sum().astype(x.dtype))
+        return (loss, lax.stop_gradient(jax.nn.softmax(x, axis)).reshape(shape))[: d.tops]
 
     return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))
 
 
-@register("EuclideanLoss", bottoms=2, tops=1, loss=True)
-def euclidean_loss(d: LayerDef) -> Layer:
-    """sum (a - b)^2 / 2N, N the first axis; the gradient goes to both.
-
-    Caffe: euclidean_loss_layer.cpp.
-    """
-    check_first_axis(d)
-    a, b = d.bottoms[0].shape, d.bottoms[1].shape
-    if math.prod(a[1:]) != math.prod(b[1:]):
+def _gains(d: LayerDef) -> Any:
+    """The matrix H in the file `source`."""
+    p = d.param.infogain_loss_param
+    if not p.HasField("source"):
         d.fail(
-            f"Inputs must have the same dimension: '{d.param.bottom[0]}' is {dims(a)}, "
-            f"'{d.param.bottom[1]}' is {dims(b)}.",
-            "bottom",
-            1,
+            "Infogain matrix source must be specified.",
+            "infogain_loss_param",
+            hint="source: a binaryproto file, or a third bottom",
         )
-
-    def forward(blobs, x, y):
-        difference = x - y.reshape(x.shape)
-        return (difference * difference).sum() / (2 * a[0])
-
-    return stateless(forward)
-
-
-@register("Accuracy", bottoms=2, tops=(1, 2))
-def accuracy(d: LayerDef) -> Layer:
-    """The share of positions whose true class is among the top_k; ties count against it.
-
-    A second top holds the accuracy of each class, 0 for absent ones. No gradient.
-    Caffe: accuracy_layer.cpp.
-    """
-    p = d.param.accuracy_param
-    axis = d.axis(p.axis)
-    outer, classes, inner = check_labels(d, axis, "label")
-    if p.top_k > classes:
-        d.fail(
-            "top_k must be less than or equal to the number of classes: "
-            f"top_k {p.top_k}, {classes} classes.",
-            "top_k",
-        )
-    ignore = p.ignore_label if p.HasField("ignore_label") else None
-
-    def forward(blobs, x, label):
-        x = lax.stop_gradient(x).reshape(outer, classes, inner)
-        label = label.astype(jnp.int32).reshape(outer, 1, inner)
-        true = label == jnp.arange(classes, dtype=jnp.int32).reshape(1, classes, 1)
-        score = jnp.where(true, x, jnp.zeros_like(x)).sum(1, keepdims=True)
-        rivals = ((x >= score) & ~true).sum(1)
-        keep = jnp.ones((outer, inner), bool) if ignore is None else label[:, 0] != ignore
-        right = keep & (rivals < p.top_k)
-        overall = _share(right.sum(), keep.sum(), x.dtype)
-        if d.tops == 1:
-            return overall
-        counted = true & keep[:, None]
-        per_class = _share((counted & right[:, None]).sum((0, 2)), counted.sum((0, 2)), x.dtype)
-        return overall, per_class
-
-    return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))
-
-
-def _share(part: Any, whole: Any, dtype: Any) -> Any:
-    """part / whole as dtype, 0 where whole is 0."""
-    return part.astype(dtype) / jnp.maximum(whole, 1).astype(dtype)
+    with failing(functools.partial(d.fail, kind=DataError), "source"):
+        blob = read_blob_proto(p.source)
+        values = np.array(blob.double_data or blob.data, np.float32)
+        shape = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
+        if values.size != math.prod(shape):
+            raise DataError(f"a blob of shape {dims(shape)} holds {values.size} values", p.source)
+    return values.reshape(shape)

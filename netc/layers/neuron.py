@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from netc.layers.base import TEST, Layer, LayerDef, elementwise, register, stochastic
+import math
+
+import numpy as np
+
+from netc import lowering
+from netc.layers.base import (
+    TEST,
+    Layer,
+    LayerDef,
+    dims,
+    elementwise,
+    register,
+    stateless,
+    stochastic,
+)
 from netc.lazy import jax, jnp
+from netc.schema import ExpParameter, FillerParameter, LogParameter
 
 
 @register("ReLU", bottoms=1, tops=1, in_place=True)
@@ -18,16 +33,147 @@ def relu(d: LayerDef) -> Layer:
     return elementwise(lambda x: jnp.where(x > 0, x, slope * x))
 
 
+@register("PReLU", bottoms=1, tops=1, in_place=True)
+def prelu(d: LayerDef) -> Layer:
+    """max(x, 0) + a min(x, 0), a learnt per channel or shared: (N, C, *S) -> the same shape.
+
+    The gradient at 0 is a. Caffe: prelu_layer.cpp.
+    """
+    p, shape = d.param.prelu_param, d.bottoms[0].shape
+    if len(shape) < 2:
+        d.fail(
+            f"Number of axes of bottom blob must be >=2: '{d.param.bottom[0]}' is {dims(shape)}",
+            "bottom",
+        )
+    filler = p.filler if p.HasField("filler") else FillerParameter(type="constant", value=0.25)
+    slope = d.blob(() if p.channel_shared else (shape[1],), filler, "filler")
+
+    def forward(blobs, x, layout="NCHW"):
+        below = jnp.where(x > 0, jnp.zeros_like(x), x)
+        bent = lowering.affine.multiply(d.plan, below, blobs[0], layout=layout)
+        return jnp.where(x > 0, x, bent)
+
+    return stateless(
+        forward, [slope], channels_last=lambda blobs, x: forward(blobs, x, layout="NHWC")
+    )
+
+
+@register("ELU", bottoms=1, tops=1, in_place=True)
+def elu(d: LayerDef) -> Layer:
+    """x where x > 0, else alpha (exp(x) - 1); the gradient at 0 is alpha. Caffe: elu_layer.cpp."""
+    alpha = d.param.elu_param.alpha
+
+    def forward(x):
+        below = jnp.where(x > 0, jnp.zeros_like(x), x)
+        return jnp.where(x > 0, x, alpha * (jnp.exp(below) - 1))
+
+    return elementwise(forward)
+
+
 @register("Sigmoid", bottoms=1, tops=1, in_place=True)
 def sigmoid(d: LayerDef) -> Layer:
     """1 / (1 + exp(-x)), computed as tanh(x / 2) / 2 + 1 / 2. Caffe: sigmoid_layer.cpp."""
-    return elementwise(lambda x: 0.5 * jnp.tanh(0.5 * x) + 0.5)
+    return elementwise(_sigmoid)
+
+
+def _sigmoid(x):
+    return 0.5 * jnp.tanh(0.5 * x) + 0.5
+
+
+@register("Swish", bottoms=1, tops=1, in_place=True)
+def swish(d: LayerDef) -> Layer:
+    """x times the sigmoid of beta x. Caffe: swish_layer.cpp."""
+    beta = d.param.swish_param.beta
+    return elementwise(lambda x: x * _sigmoid(beta * x))
 
 
 @register("TanH", bottoms=1, tops=1, in_place=True)
 def tanh(d: LayerDef) -> Layer:
     """The hyperbolic tangent of x. Caffe: tanh_layer.cpp."""
     return elementwise(lambda x: jnp.tanh(x))
+
+
+@register("BNLL", bottoms=1, tops=1, in_place=True)
+def bnll(d: LayerDef) -> Layer:
+    """The binomial normal log likelihood log(1 + exp(x)). Caffe: bnll_layer.cpp."""
+    return elementwise(lambda x: lowering.elementwise.softplus(x))
+
+
+@register("AbsVal", bottoms=1, tops=1)
+def absval(d: LayerDef) -> Layer:
+    """The absolute value of x; the gradient at 0 is 0. Caffe: absval_layer.cpp."""
+    return elementwise(lambda x: jnp.abs(x))
+
+
+@register("Clip", bottoms=1, tops=1, in_place=True)
+def clip(d: LayerDef) -> Layer:
+    """max(min, min(x, max)); the gradient passes from min to max, both included.
+
+    Caffe: clip_layer.cpp.
+    """
+    p = d.param.clip_param
+    if not d.param.HasField("clip_param"):
+        d.fail(
+            "Missing required fields: clip_param.min, clip_param.max",
+            hint="clip_param { min: 0 max: 6 }",
+        )
+
+    def forward(x):
+        inside = (x >= p.min) & (x <= p.max)
+        limit = jnp.maximum(p.min, jnp.minimum(x, p.max))
+        return jnp.where(inside, x, jax.lax.stop_gradient(limit))
+
+    return elementwise(forward)
+
+
+@register("Threshold", bottoms=1, tops=1, in_place=True)
+def threshold(d: LayerDef) -> Layer:
+    """1 where x > threshold, else 0; no gradient passes. Caffe: threshold_layer.cpp."""
+    t = d.param.threshold_param.threshold
+    return elementwise(lambda x: (x > t).astype(x.dtype))
+
+
+@register("Power", bottoms=1, tops=1, in_place=True)
+def power(d: LayerDef) -> Layer:
+    """(shift + scale x) ^ power. Caffe: power_layer.cpp.
+
+    Where power or scale is 0 the top is constant. The gradient of a power above 0, other than 1,
+    is 0 at shift + scale x = 0, where Caffe's is NaN.
+    """
+    p = d.param.power_param
+    if p.power * p.scale == 0:
+        with np.errstate(all="ignore"):
+            constant = np.power(np.float32(p.shift), np.float32(p.power))
+        return elementwise(lambda x: jnp.full_like(x, constant))
+    return elementwise(lambda x: lowering.elementwise.power(p.shift + p.scale * x, p.power))
+
+
+@register("Exp", bottoms=1, tops=1, in_place=True)
+def exp(d: LayerDef) -> Layer:
+    """base ^ (shift + scale x); a base of -1 is e. Caffe: exp_layer.cpp."""
+    p = d.param.exp_param
+    log_base = _log_base(d, p)
+    return elementwise(lambda x: jnp.exp(log_base * p.shift + (log_base * p.scale) * x))
+
+
+@register("Log", bottoms=1, tops=1, in_place=True)
+def log(d: LayerDef) -> Layer:
+    """The logarithm to `base` of shift + scale x; a base of -1 is e. Caffe: log_layer.cpp."""
+    p = d.param.log_param
+    log_base = _log_base(d, p)
+    if log_base == 0:
+        d.fail("Inf result: 1/log(base) = 1/log(1) = inf", "base")
+    return elementwise(lambda x: jnp.log(p.shift + p.scale * x) * (1 / log_base))
+
+
+def _log_base(d: LayerDef, p: ExpParameter | LogParameter) -> float:
+    if p.base == -1:
+        return 1.0
+    if not p.base > 0:
+        d.fail(f"base must be strictly positive, got {p.base:g}", "base", hint="-1 stands for e")
+    if math.isinf(p.base):
+        d.fail("Inf result: log(base) = log(inf) = inf", "base")
+    return math.log(p.base)
 
 
 @register("Dropout", bottoms=1, tops=1, in_place=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 from netc import lowering
-from netc.layers.base import Layer, LayerDef, dims, register, stateless
+from netc.layers.base import TEST, BlobSpec, Layer, LayerDef, dims, register, stateless
+from netc.lazy import jax, jnp
 from netc.schema import LRNParameter
 
 
@@ -36,3 +40,81 @@ def lrn(d: LayerDef) -> Layer:
         channels_last=lambda blobs, x: forward(blobs, x, layout="NHWC"),
         prefers_last=True,
     )
+
+
+@register("BatchNorm", bottoms=1, tops=1, in_place=True)
+def batch_norm(d: LayerDef) -> Layer:
+    """Normalize each channel: (N, C, *S) -> the same shape, over n = N * S elements.
+
+    y = (x - mean) / sqrt(variance + eps), both of the batch (the variance biased) or, under
+    use_global_stats, which is the default in TEST, of the past: blob 0 and 1 divided by blob 2.
+    Each pass on a batch's own statistics moves the three, with m = moving_average_fraction:
+    blob 0 = m blob 0 + mean, blob 1 = m blob 1 + variance n / (n - 1), blob 2 = m blob 2 + 1.
+    Caffe: batch_norm_layer.cpp.
+    """
+    p, shape = d.param.batch_norm_param, d.bottoms[0].shape
+    for i, given in enumerate(d.param.param):
+        if given.lr_mult != 0:
+            d.fail(
+                "Cannot configure batch normalization statistics as layer parameters: "
+                f"lr_mult {given.lr_mult:g}",
+                "param",
+                i,
+                "the three blobs are not learnt: lr_mult: 0, or no param at all",
+            )
+    channels = shape[d.axis(1, field="bottom")]
+    fixed = p.use_global_stats if p.HasField("use_global_stats") else d.phase == TEST
+    count = math.prod(shape) // max(channels, 1)
+    unbiased, fraction = count / max(count - 1, 1), p.moving_average_fraction
+
+    def by_past(blobs, state, rng, x, layout="NCHW"):
+        mean, variance, weight = state
+        share = jnp.where(weight == 0, 0, 1 / jnp.where(weight == 0, 1, weight))
+        y = lowering.norm.normalize(x, mean * share, variance * share, p.eps, layout=layout)
+        return (y,), state
+
+    def by_batch(blobs, state, rng, x, layout="NCHW"):
+        y, mean, variance = lowering.norm.standardize(
+            d.plan, x, lambda v: jax.lax.rsqrt(v + p.eps), layout=layout
+        )
+        seen = (mean, variance * unbiased, jnp.ones(1, mean.dtype))
+        moved = (
+            fraction * old + new.astype(old.dtype) for old, new in zip(state, seen, strict=True)
+        )
+        return (y,), tuple(moved)
+
+    apply = by_past if fixed else by_batch
+    return Layer(
+        apply,
+        state=(BlobSpec((channels,)), BlobSpec((channels,)), BlobSpec((1,))),
+        channels_last=functools.partial(apply, layout="NHWC"),
+    )
+
+
+@register("MVN", bottoms=1, tops=1, in_place=True)
+def mvn(d: LayerDef) -> Layer:
+    """Normalize each channel of each example, or with across_channels each example.
+
+    y = (x - mean) / (sqrt(variance) + eps), or y = x - mean without normalize_variance. The top
+    has 4 axes: (N), (N, C) and (N, C, H) become (N, C, H, W) with ones. Caffe: mvn_layer.cpp.
+    """
+    p, shape = d.param.mvn_param, d.bottoms[0].shape
+    if len(shape) > 4:
+        d.fail(
+            "Cannot use legacy accessors on Blobs with > 4 axes: bottom "
+            f"'{d.param.bottom[0]}' is {dims(shape)}",
+            "bottom",
+        )
+    top = (*shape, 1, 1, 1, 1)[:4]
+    groups = top[0] if p.across_channels else top[0] * top[1]
+
+    def forward(blobs, x):
+        rows = x.reshape(1, groups, math.prod(shape) // max(groups, 1))
+        if p.normalize_variance:
+            # Caffe: its gradient takes y for (x - mean) / sqrt(variance), as if eps were 0.
+            y, _, _ = lowering.norm.standardize(d.plan, rows, lambda v: 1 / (jnp.sqrt(v) + p.eps))
+        else:
+            y = lowering.norm.center(d.plan, rows)
+        return y.reshape(top if x.shape == shape else x.shape)
+
+    return stateless(forward, channels_last=forward if p.across_channels else None)

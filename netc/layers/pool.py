@@ -104,19 +104,27 @@ def pooling(d: LayerDef) -> Layer:
     geometry = {"kernel": kernel, "stride": stride, "pad": pad, "ceil": ceil}
     if d.tops == 2 and p.pool != PoolingParameter.MAX:
         d.fail("Only MAX pooling has a second top, the mask", "top", 1)
-    if p.pool == PoolingParameter.STOCHASTIC:
-        if pad != (0, 0):
-            d.fail(
-                f"Padding implemented only for average and max pooling, got pad {dims(pad)}.",
-                _PAD.given(d)[0],
-            )
-        return _stochastic(d, geometry)
+    if p.pool == PoolingParameter.STOCHASTIC and pad != (0, 0):
+        d.fail(
+            f"Padding implemented only for average and max pooling, got pad {dims(pad)}.",
+            _PAD.given(d)[0],
+        )
     if d.tops == 2:
         return stateless(lambda blobs, x: lowering.pool.max_pool_with_mask(d.plan, x, **geometry))
+    return pooled(d, p.pool, geometry)
+
+
+def pooled(d: LayerDef, method: int, geometry: dict) -> Layer:
+    """The layer that pools its bottom, with one top, from checked fields.
+
+    method: MAX, AVE or STOCHASTIC, numbered alike in PoolingParameter and SPPParameter.
+    """
+    if method == PoolingParameter.STOCHASTIC:
+        return _stochastic(d, geometry)
 
     def forward(blobs, x, layout="NCHW"):
         operation = (
-            lowering.pool.max_pool if p.pool == PoolingParameter.MAX else lowering.pool.ave_pool
+            lowering.pool.max_pool if method == PoolingParameter.MAX else lowering.pool.ave_pool
         )
         return operation(d.plan, x, **geometry, layout=layout)
 
@@ -147,8 +155,8 @@ def _stochastic(d: LayerDef, geometry: dict) -> Layer:
         def expected(blobs, x):
             window = taps(x)
             total = window.sum(0)
-            share = window / jnp.where(total > 0, total, 1)
-            return jnp.where(total > 0, (window * share).sum(0), 0)
+            energy = (window * window).sum(0)
+            return jnp.where(total > 0, energy / jnp.where(total > 0, total, 1), 0)
 
         return stateless(expected)
 

@@ -1,11 +1,12 @@
-"""Layers that join, copy, reshape or drop blobs."""
+"""Layers that join, cut, copy, reshape or drop blobs."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from netc.layers.base import Layer, LayerDef, Shape, dims, elementwise, register, stateless
-from netc.lazy import jnp
+from netc.lazy import jnp, lax
 from netc.schema import EltwiseParameter
 
 
@@ -47,10 +48,80 @@ def concat(d: LayerDef) -> Layer:
                 "bottom",
                 i,
             )
-    last = {0: 0, 1: len(shape) - 1}.get(axis, axis - 1)
+    last = in_channels_last(axis)
     return stateless(
         lambda blobs, *xs: jnp.concatenate(xs, axis),
         channels_last=lambda blobs, *xs: jnp.concatenate(xs, last),
+    )
+
+
+def in_channels_last(axis: int) -> int:
+    """Where an axis of (N, C, H, W) stands in (N, H, W, C)."""
+    return {0: 0, 1: 3}.get(axis, axis - 1)
+
+
+@register("Slice", bottoms=1, tops=(1, None))
+def slice_(d: LayerDef) -> Layer:
+    """Cut along `axis` before each slice_point, or into equal parts. Caffe: slice_layer.cpp."""
+    p, shape = d.param.slice_param, d.bottoms[0].shape
+    if p.HasField("axis") and p.HasField("slice_dim"):
+        d.fail("Either axis or slice_dim should be specified; not both.", "slice_dim")
+    if p.HasField("slice_dim") and p.slice_dim >= len(shape):
+        d.fail(f"slice_dim out of range: {p.slice_dim} for {dims(shape)}.", "slice_dim")
+    axis = p.slice_dim if p.HasField("slice_dim") else d.axis(p.axis)
+    sizes, last = _slice_sizes(d, shape[axis]), in_channels_last(axis)
+    return stateless(
+        lambda blobs, x: lax.split(x, sizes, axis),
+        channels_last=lambda blobs, x: lax.split(x, sizes, last),
+    )
+
+
+def _slice_sizes(d: LayerDef, size: int) -> tuple[int, ...]:
+    points = list(d.param.slice_param.slice_point)
+    if not points:
+        if size % d.tops:
+            d.fail(
+                f"Number of top blobs ({d.tops}) should evenly divide input slice axis ({size})",
+                "top",
+                0,
+                hint="slice_point gives parts of different sizes",
+            )
+        return (size // d.tops,) * d.tops
+    if len(points) != d.tops - 1:
+        d.fail(
+            f"there must be one slice_point less than tops: {len(points)} slice_point, "
+            f"{d.tops} tops",
+            "slice_point",
+        )
+    if d.tops > size:
+        d.fail(f"{d.tops} tops are more than the slice axis has elements ({size})", "top", size)
+    for i, (before, point) in enumerate(itertools.pairwise([0, *points])):
+        if not before < point <= size:
+            d.fail(
+                f"slice_point {point} must be greater than {before} and at most {size}, the size "
+                "of the slice axis",
+                "slice_point",
+                i,
+            )
+    return tuple(b - a for a, b in itertools.pairwise([0, *points, size]))
+
+
+@register("Tile", bottoms=1, tops=1)
+def tile(d: LayerDef) -> Layer:
+    """Repeat the whole of an axis: size S -> tiles S. Caffe: tile_layer.cpp."""
+    p, shape = d.param.tile_param, d.bottoms[0].shape
+    axis = d.axis(p.axis)
+    if not p.HasField("tiles"):
+        d.fail("Number of tiles must be specified", "tile_param")
+    if p.tiles < 1:
+        d.fail(f"Number of tiles must be positive, got {p.tiles}.", "tiles")
+
+    def repeated(x, axis):
+        return jnp.tile(x, [p.tiles if i == axis else 1 for i in range(len(shape))])
+
+    last = in_channels_last(axis)
+    return stateless(
+        lambda blobs, x: repeated(x, axis), channels_last=lambda blobs, x: repeated(x, last)
     )
 
 

@@ -12,7 +12,8 @@ from netc.data.sources import BACKENDS
 from netc.graph.ir import Node
 from netc.graph.window import PoolingWindow, pooling_window
 from netc.layers.base import Shape, dims
-from netc.lint.rules import Finding, Net, Place, Rule
+from netc.lint import norm
+from netc.lint.rules import Finding, Net, Place, Rule, in_layer
 from netc.schema import EltwiseParameter, PoolingParameter
 
 WEIGHTED = {
@@ -34,10 +35,6 @@ WRONG_IN_PLACE = {"Power", "Clip", "BNLL", "Log", "MVN", "LRN"}
 NEEDS_OWN_TOP = {"MVN", "LRN", "Softmax", "Exp", "ELU", "TanH", "Sigmoid", "Swish"}
 
 
-def _at(node: Node, *path: str | int, message: str, fix: str = "") -> Place:
-    return Place(node.source, path, f"{message} (layer '{node.name}', {node.param.type})", fix)
-
-
 def unused_top(net: Net) -> Iterator[Place]:
     """It costs time and memory in every iteration, and Caffe prints it as an output of the net."""
     for value in net.graph.outputs:
@@ -46,7 +43,7 @@ def unused_top(net: Net) -> Iterator[Place]:
             continue
         i = node.tops.index(value)
         if not node.loss_weights[i]:
-            yield _at(node, "top", i, message=f"nothing reads '{net.graph.blobs[value]}'")
+            yield in_layer(node, "top", i, message=f"nothing reads '{net.graph.blobs[value]}'")
 
 
 def learns_nothing(net: Net) -> Iterator[Place]:
@@ -56,7 +53,7 @@ def learns_nothing(net: Net) -> Iterator[Place]:
         learns = node.param.type in LEARNABLE or node.key in with_blobs
         frozen = node.param.param and all(p.lr_mult == 0 for p in node.param.param)
         if learns and not frozen and node.key not in net.below_loss:
-            yield _at(node, message="no loss depends on this layer, so it learns nothing")
+            yield in_layer(node, message="no loss depends on this layer, so it learns nothing")
 
 
 def loss_teaches_nothing(net: Net) -> Iterator[Place]:
@@ -64,7 +61,7 @@ def loss_teaches_nothing(net: Net) -> Iterator[Place]:
     learnable = {n.key for n in net.known if n.blobs}
     for node in net.known:
         if any(node.loss_weights) and not any(n.key in learnable for n in net.upstream(node)):
-            yield _at(node, message="no gradient of this loss meets a learnable blob")
+            yield in_layer(node, message="no gradient of this loss meets a learnable blob")
 
 
 def decayed_but_frozen(net: Net) -> Iterator[Place]:
@@ -73,7 +70,7 @@ def decayed_but_frozen(net: Net) -> Iterator[Place]:
         for i, p in enumerate(node.param.param):
             if p.lr_mult == 0 and p.HasField("decay_mult") and p.decay_mult:
                 message = f"decay_mult {p.decay_mult:g} on a blob with lr_mult 0"
-                yield _at(node, "param", i, "decay_mult", message=message)
+                yield in_layer(node, "param", i, "decay_mult", message=message)
 
 
 def no_loss(net: Net) -> Iterator[Place]:
@@ -86,7 +83,7 @@ def accuracy_in_train(net: Net) -> Iterator[Place]:
     """It is computed on one training batch, in every iteration, also where nothing is displayed."""
     for node in net.nodes:
         if node.param.type in SCORES and not (node.param.include or node.param.exclude):
-            yield _at(node, message="scored in TRAIN as well as in TEST")
+            yield in_layer(node, message="scored in TRAIN as well as in TEST")
 
 
 def label_changed(net: Net) -> Iterator[Place]:
@@ -98,7 +95,7 @@ def label_changed(net: Net) -> Iterator[Place]:
             if value != blob:
                 maker = net.producer[value].name
                 message = f"layer '{maker}' changes '{blob}' in place before this loss reads it"
-                yield _at(node, "bottom", 1, message=message)
+                yield in_layer(node, "bottom", 1, message=message)
 
 
 def zero_weights(net: Net) -> Iterator[Place]:
@@ -109,7 +106,7 @@ def zero_weights(net: Net) -> Iterator[Place]:
         if field is None or node.param.blobs:
             continue
         if not getattr(node.param, field).HasField("weight_filler"):
-            yield _at(node, field, message="weight_filler missing: weights start at zero")
+            yield in_layer(node, field, message="weight_filler missing: weights start at zero")
 
 
 def wide_gaussian(net: Net) -> Iterator[Place]:
@@ -120,14 +117,14 @@ def wide_gaussian(net: Net) -> Iterator[Place]:
             continue
         filler = getattr(node.param, field).weight_filler
         if filler.type == "gaussian" and not filler.HasField("std"):
-            yield _at(node, field, "weight_filler", message="gaussian filler without std")
+            yield in_layer(node, field, "weight_filler", message="gaussian filler without std")
 
 
 def nobody_fills(net: Net) -> Iterator[Place]:
     """Training has nothing to put into it: an Input layer is filled by the program that calls."""
     for node in net.nodes:
         if node.param.type == "Input":
-            yield _at(node, message="an Input layer in a net that is trained")
+            yield in_layer(node, message="an Input layer in a net that is trained")
 
 
 def made_up_data(net: Net) -> Iterator[Place]:
@@ -135,7 +132,7 @@ def made_up_data(net: Net) -> Iterator[Place]:
     sources = [n for n in net.nodes if not n.bottoms]
     for node in sources:
         if node.param.type == "DummyData" and all(n.param.type == "DummyData" for n in sources):
-            yield _at(node, message="all data of this net is DummyData")
+            yield in_layer(node, message="all data of this net is DummyData")
 
 
 def backend(net: Net) -> Iterator[Place]:
@@ -146,7 +143,7 @@ def backend(net: Net) -> Iterator[Place]:
             continue
         given = "is not given, so LEVELDB" if not p.HasField("backend") else "LEVELDB"
         at = ("data_param", "backend") if p.HasField("backend") else ("data_param",)
-        yield _at(node, *at, message=f"backend {given}")
+        yield in_layer(node, *at, message=f"backend {given}")
 
 
 def raw_pixels(net: Net) -> Iterator[Place]:
@@ -155,7 +152,7 @@ def raw_pixels(net: Net) -> Iterator[Place]:
         t = node.param.transform_param
         moved = t.HasField("scale") or t.HasField("mean_file") or t.mean_value
         if node.param.type in PIXELS and not moved:
-            yield _at(node, message="neither scale nor mean: pixels reach the net as they are")
+            yield in_layer(node, message="neither scale nor mean: pixels reach the net as they are")
 
 
 def duplicate_name(net: Net) -> Iterator[Place]:
@@ -164,7 +161,7 @@ def duplicate_name(net: Net) -> Iterator[Place]:
     first: dict[str, Node] = {}
     for node in net.nodes:
         if count[node.name] > 1 and first.setdefault(node.name, node) is not node:
-            yield _at(node, "name", message="another layer above has this name")
+            yield in_layer(node, "name", message="another layer above has this name")
 
 
 def slash_in_name(net: Net) -> Iterator[Place]:
@@ -172,7 +169,7 @@ def slash_in_name(net: Net) -> Iterator[Place]:
     found = [n for n in net.nodes if "/" in n.name]
     if found:
         names = "1 layer name contains" if len(found) == 1 else f"{len(found)} layer names contain"
-        yield _at(found[0], "name", message=f"{names} '/'")
+        yield at(found[0], "name", message=f"{names} '/'")
 
 
 def applied_twice(net: Net) -> Iterator[Place]:
@@ -182,7 +179,7 @@ def applied_twice(net: Net) -> Iterator[Place]:
         maker = net.producer.get(node.bottoms[0]) if kind else None
         if maker and maker.param.type == kind:
             message = f"bottom '{node.param.bottom[0]}' comes from {kind}, and the loss has {own}"
-            yield _at(node, "bottom", 0, message=message)
+            yield in_layer(node, "bottom", 0, message=message)
 
 
 def _pooling(nodes: tuple[Node, ...]) -> Iterator[tuple[Node, PoolingWindow]]:
@@ -199,7 +196,7 @@ def gaps(net: Net) -> Iterator[Place]:
         rounds_up = node.param.pooling_param.round_mode == PoolingParameter.CEIL
         if rounds_up and pad == (0, 0) and any(s > k for s, k in zip(stride, kernel, strict=True)):
             message = f"stride {dims(stride)} exceeds the kernel {dims(kernel)} without pad"
-            yield _at(node, "pooling_param", message=message)
+            yield in_layer(node, "pooling_param", message=message)
 
 
 def clipped_window(net: Net) -> Iterator[Place]:
@@ -216,7 +213,7 @@ def clipped_window(net: Net) -> Iterator[Place]:
                 f"the last window hangs over '{node.param.bottom[0]}' ({dims(size)}) "
                 f"by {dims([max(n, 0) for n in over])}"
             )
-            yield _at(node, "pooling_param", message=message)
+            yield in_layer(node, "pooling_param", message=message)
 
 
 def oversized_kernel(net: Net) -> Iterator[Place]:
@@ -233,7 +230,7 @@ def oversized_kernel(net: Net) -> Iterator[Place]:
         extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         if any(e > n + q for e, n, q in zip(extent, size, pad, strict=True)):
             covers = f"the kernel covers {dims(extent)}, the bottom is {dims(size)}"
-            yield _at(node, "convolution_param", message=f"{covers} with pad {dims(pad)}")
+            yield in_layer(node, "convolution_param", message=f"{covers} with pad {dims(pad)}")
 
 
 def _axes(given: Sequence[int], size: Shape) -> Shape:
@@ -250,7 +247,7 @@ def wrong_in_place(net: Net) -> Iterator[Place]:
         if kind in WRONG_IN_PLACE or (kind == "Eltwise" and is_sum):
             for i, top in enumerate(node.param.top):
                 if top in node.param.bottom:
-                    yield _at(node, "top", i, message=f"{kind} in place on '{top}'")
+                    yield in_layer(node, "top", i, message=f"{kind} in place on '{top}'")
 
 
 def spoilt_by_next(net: Net) -> Iterator[Place]:
@@ -261,7 +258,7 @@ def spoilt_by_next(net: Net) -> Iterator[Place]:
             in_place = maker is not None and node.param.bottom[i] == top
             if in_place and maker and maker.param.type in NEEDS_OWN_TOP:
                 message = f"in place on the top of '{maker.name}' ({maker.param.type})"
-                yield _at(node, "top", i, message=message)
+                yield in_layer(node, "top", i, message=message)
 
 
 def reused_loss(net: Net) -> Iterator[Place]:
@@ -271,10 +268,10 @@ def reused_loss(net: Net) -> Iterator[Place]:
         for i, weight in enumerate(node.param.loss_weight):
             if node.kind.loss and weight and i < len(node.tops) and node.tops[i] in net.readers:
                 message = f"'{node.param.top[i]}' has loss_weight {weight:g} and other readers"
-                yield _at(node, "loss_weight", i, message=message)
+                yield in_layer(node, "loss_weight", i, message=message)
 
 
-RULES = (
+_RULES = (
     Rule("N001", unused_top, "drop the top, or read it with a Silence layer", training=True),
     Rule("N002", learns_nothing, "connect it to a loss, or remove it", training=True),
     Rule(
@@ -302,6 +299,8 @@ RULES = (
     Rule("N103", spoilt_by_next, "give the top a name of its own"),
     Rule("N104", reused_loss, "read the loss from a second, weightless layer"),
 )
+
+RULES = tuple(sorted((*_RULES, *norm.RULES), key=lambda rule: rule.code))
 
 
 def lint_net(net: Net) -> list[Finding]:

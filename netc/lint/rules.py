@@ -38,6 +38,11 @@ class Place(NamedTuple):
     fix: str = ""
 
 
+def in_layer(node: Node, *path: str | int, message: str, fix: str = "") -> Place:
+    """A place in a layer."""
+    return Place(node.source, path, f"{message} (layer '{node.name}', {node.param.type})", fix)
+
+
 @dataclass(frozen=True)
 class Net:
     """A net in one phase as the rules see it.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from netc.lint.norm import by_batch
 from netc.lint.rules import Finding, Net, Place, Rule
 from netc.load import Loaded
 from netc.schema import SolverParameter
@@ -16,10 +17,11 @@ DROPPING = {"step", "exp", "multistep"}
 
 
 class Run(NamedTuple):
-    """A solver and its test nets, those that could be built."""
+    """A solver, its test nets and its train net, those that could be built."""
 
     solver: Loaded[SolverParameter]
     tests: Sequence[Net] = ()
+    trains: Sequence[Net] = ()
 
     def place(self, *path: str | int, message: str, fix: str = "") -> Place:
         return Place(self.solver.source, path, message, fix)
@@ -104,6 +106,16 @@ def rate_never_changes(run: Run) -> Iterator[Place]:
         yield run.place(*first, message=message)
 
 
+def split_batch(run: Run) -> Iterator[Place]:
+    """Each of the iter_size passes is normalized by its own mean and variance, so the passes are
+    not one large batch, and each of them moves the running averages."""
+    layers = [n.name for net in run.trains for n in net.nodes if by_batch(n)]
+    if run.solver.message.iter_size > 1 and layers:
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        message = f"iter_size {run.solver.message.iter_size} with BatchNorm ('{layers[0]}'{more})"
+        yield run.place("iter_size", message=message)
+
+
 RULES = (
     Rule("S001", silent, "display: 100"),
     Rule("S002", never_tested, "a test_interval below max_iter"),
@@ -113,9 +125,12 @@ RULES = (
     Rule("S006", rate_rises, "gamma: 0.1"),
     Rule("S007", odd_steps, "list each stepvalue once, in rising order"),
     Rule("S008", rate_never_changes, 'lr_policy: "fixed", or an earlier step'),
+    Rule("S009", split_batch, "the whole batch in one pass, if memory allows"),
 )
 
 
-def lint_solver(solver: Loaded[SolverParameter], tests: Sequence[Net] = ()) -> list[Finding]:
+def lint_solver(
+    solver: Loaded[SolverParameter], tests: Sequence[Net] = (), trains: Sequence[Net] = ()
+) -> list[Finding]:
     """Everything the rules find in a solver, in the order of the rules."""
-    return [f for rule in RULES for f in rule.run(Run(solver, tests))]
+    return [f for rule in RULES for f in rule.run(Run(solver, tests, trains))]

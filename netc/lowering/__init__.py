@@ -10,14 +10,29 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from netc.lowering import affine as affine
     from netc.lowering import conv as conv
+    from netc.lowering import elementwise as elementwise
     from netc.lowering import lrn as lrn
+    from netc.lowering import norm as norm
     from netc.lowering import platform as platform
     from netc.lowering import pool as pool
+    from netc.lowering import recurrent as recurrent
     from netc.lowering import reduce as reduce
     from netc.lowering import windows as windows
 
-_MODULES = ("conv", "lrn", "platform", "pool", "reduce", "windows")
+_MODULES = (
+    "affine",
+    "conv",
+    "elementwise",
+    "lrn",
+    "norm",
+    "platform",
+    "pool",
+    "recurrent",
+    "reduce",
+    "windows",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from netc.lowering.geometry import Conv, channel_axis, per_channel, spatial_axes
-from netc.lowering.reduce import folded_sum
+from netc.lowering.reduce import dot_folded
 
 Way = Callable[[Conv, Array, Array], Array]
 
@@ -92,8 +92,8 @@ def _repeat_channels(g: Conv, x: Array) -> Array:
 def depthwise_weight_gradient(g: Conv, x: Array, dy: Array) -> Array:
     """Per kernel position, the sum over the image of shifted x times dy, channel by channel."""
     x = _repeat_channels(g, x)
-    sums = [folded_sum(window, dy, g.layout) for _, window in _shifted(g, x)]
-    return jnp.stack(sums, -1).reshape(g.weight_shape)
+    sums = [dot_folded(window, dy, g.layout) for _, window in _shifted(g, x)]
+    return jnp.stack(sums, -1).reshape(g.weight_shape).astype(dy.dtype)
 
 
 def by_positions(g: Conv, x: Array, dy: Array) -> Array:

@@ -12,6 +12,11 @@ from netc.lowering.geometry import per_channel, sizes, spatial_axes
 from netc.lowering.plan import Plan
 
 
+def wide(x: Array) -> Array:
+    """x in float32 or wider."""
+    return x if x.dtype.itemsize >= 4 else x.astype(jnp.float32)
+
+
 def sum_by_product(x: Array, layout: str) -> Array:
     """Channel sums as a product with a vector of ones."""
     ones = functools.partial(jnp.ones, dtype=x.dtype)
@@ -22,26 +27,31 @@ def sum_by_product(x: Array, layout: str) -> Array:
     return (planes @ ones((planes.shape[2], 1)))[:, :, 0].sum(0)
 
 
-def folded_sum(a: Array, b: Array, layout: str) -> Array:
-    """Channel sums of a * b without a product as large as they are: images are multiplied and
-    added up a few at a time, and a product with ones finishes."""
-    few = max(m for m in range(1, 9) if a.shape[0] % m == 0)
-    a, b = (v.reshape(few, -1, *v.shape[1:]) for v in (a, b))
-    return sum_by_product(functools.reduce(jnp.add, (a[i] * b[i] for i in range(few))), layout)
-
-
 def sum_natively(x: Array, layout: str) -> Array:
     """Channel sums as XLA's reduction."""
     return x.sum((0, *spatial_axes(layout, x.ndim)))
 
 
-WAYS = {"product": sum_by_product, "native": sum_natively}
+def dot_folded(a: Array, b: Array, layout: str) -> Array:
+    """Channel sums of a b without an intermediate of their size: images are multiplied and added
+    up a few at a time, and a product with ones finishes."""
+    few = max(m for m in range(1, 9) if a.shape[0] % m == 0)
+    a, b = (v.reshape(few, -1, *v.shape[1:]) for v in (wide(a), wide(b)))
+    return sum_by_product(functools.reduce(jnp.add, (a[i] * b[i] for i in range(few))), layout)
+
+
+def dot_natively(a: Array, b: Array, layout: str) -> Array:
+    """Channel sums of a b as XLA's reduction."""
+    return sum_natively(wide(a) * wide(b), layout)
+
+
+SUM_WAYS = {"product": sum_by_product, "native": sum_natively}
+DOT_WAYS = {"folded": dot_folded, "native": dot_natively}
 
 
 def channel_sum(plan: Plan, x: Array, layout: str) -> Array:
     """(C,): the sum of x over batch and space, added up in float32 or wider, in x's dtype."""
-    n, c, spatial = sizes(x.shape, layout)
-    way = WAYS[plan.pick("channel_sum", (n, c, spatial, layout))]
+    way = SUM_WAYS[plan.pick("channel_sum", (*sizes(x.shape, layout), layout))]
 
     @jax.custom_vjp
     def total(x):
@@ -52,3 +62,20 @@ def channel_sum(plan: Plan, x: Array, layout: str) -> Array:
 
     total.defvjp(lambda x: (way(x, layout), None), backward)
     return total(x)
+
+
+def channel_dot(plan: Plan, a: Array, b: Array, layout: str) -> Array:
+    """(C,): the sum of a b over batch and space, added up in float32 or wider, in a's dtype."""
+    way = DOT_WAYS[plan.pick("channel_dot", (*sizes(a.shape, layout), layout))]
+
+    @jax.custom_vjp
+    def dot(a, b):
+        return way(a, b, layout).astype(a.dtype)
+
+    def backward(saved, d):
+        a, b = saved
+        d = per_channel(d, layout, a.ndim)
+        return d * b, d * a
+
+    dot.defvjp(lambda a, b: (dot(a, b), (a, b)), backward)
+    return dot(a, b)

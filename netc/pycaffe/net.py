@@ -22,6 +22,7 @@ from netc.phase import filter_net, net_state
 from netc.prototxt import SourceMap
 from netc.pycaffe import mode
 from netc.pycaffe.blob import Blob
+from netc.pycaffe.memory import Memory
 from netc.pycaffe.segment import Segment
 from netc.schema import NetParameter, NetState
 from netc.weights import read_weights, write_weights
@@ -100,11 +101,17 @@ class Net:
         self._graph = infer(build(self._message, self._source), self._plan, self._seed)
         self._program = Program(self._graph, self._plan)
         self._segments: dict[tuple[int, int], Segment] = {}
+        self._memory = Memory(self._graph.memory, getattr(self, "_memory", None))
         weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
         shapes = {b: self._graph.shapes[v] for b, v in self._graph.last_values.items()}
         old = getattr(self, "blobs", {})
         self.blobs: OrderedDict[str, Blob] = OrderedDict(
-            (b, old[b] if b in old and old[b].shape == s else Blob(s, weights.get(b, 0.0), self._catch_up))
+            (
+                b,
+                old[b]
+                if b in old and old[b].shape == s
+                else Blob(s, weights.get(b, 0.0), self._catch_up),
+            )
             for b, s in shapes.items()
         )
 
@@ -195,10 +202,10 @@ class Net:
         segment = self._segment(first, last)
         if segment.fed:
             self._feed(segment)
-        values, loss, state = segment.forward(*self._arguments(segment))
+        values, loss, state = segment.forward(*self._arguments(segment, self._memory.now))
         for name, value in values.items():
             self.blobs[name]._data.set(value)
-        for key, value in state.items():
+        for key, value in self._memory.advance(state).items():
             self._blob_by_key[key]._data.set(value)
         return float(loss)
 
@@ -228,22 +235,24 @@ class Net:
         self._catch_up()
         segment = self._segment(first, last)
         seeds = {v: self.blobs[self._graph.blobs[v]]._diff.value() for v in segment.open}
-        d_values, d_blobs = segment.backward(*self._arguments(segment), seeds)
-        seeded = {self._graph.blobs[v] for v in segment.open}
+        arguments = self._arguments(segment, self._memory.before)
+        d_values, d_blobs = segment.backward(*arguments, seeds)
         for name, value in d_values.items():
-            if name not in seeded:
-                self.blobs[name]._diff.set(value)
+            self.blobs[name]._diff.set(value)
         force = self._graph.message.force_backward
         for key, value in d_blobs.items():
-            if force or self._graph.param_by_key[key].lr_mult != 0:
+            # Caffe goes back only where a loss depends on the layer.
+            wanted = key in self._graph.differentiable
+            if force or (wanted and self._graph.param_by_key[key].lr_mult != 0):
                 cell = self._blob_by_key[key]._diff
                 cell.set(cell.value() + value)
 
-    def _arguments(self, segment: Segment) -> tuple[Arrays, Arrays, Any, Arrays]:
+    def _arguments(self, segment: Segment, memory: Arrays) -> tuple[Arrays, Arrays, Any, Arrays]:
         used = {k for n in segment.graph.nodes for k in n.blobs}
         carried = {k for n in segment.graph.nodes for k in n.state}
         blobs = {k: self._blob_by_key[k]._data.value() for k in sorted(used)}
         state = {k: self._blob_by_key[k]._data.value() for k in sorted(carried)}
+        state |= {k: memory[k] for k in segment.graph.memory}
         inputs = {
             v: self.blobs[self._graph.blobs[v]]._data.value() for v in segment.reads + segment.fed
         }
@@ -266,7 +275,9 @@ class Net:
         values: Arrays = {}
         for node in segment.graph.nodes:
             if node.set_up.feed is not None:
-                values.update(zip(node.tops, node.set_up.feed.batch(self._batch_number), strict=True))
+                values.update(
+                    zip(node.tops, node.set_up.feed.batch(self._batch_number), strict=True)
+                )
         self._pass += 1
         return values
 

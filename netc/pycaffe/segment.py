@@ -58,8 +58,8 @@ class Segment:
     def backward(self) -> Any:
         """(blobs, state, key, inputs, seeds) -> (gradients by blob, gradients of blobs by key).
 
-        seeds: the gradient of every value that is not read inside the segment. Values that are read
-        and have a loss weight add it.
+        seeds: the gradient of every value that is not read inside the segment; they are not given
+        back. Values that are read and have a loss weight add it.
         """
 
         def run(blobs: Arrays, state: Arrays, key: Any, inputs: Arrays, seeds: Arrays) -> Any:
@@ -74,6 +74,6 @@ class Segment:
 
             d_blobs, d_probes, d_inputs = jax.grad(objective, (0, 1, 2))(blobs, probes, inputs)
             every = {**d_probes, **d_inputs}
-            return {b: every[v] for b, v in self.first.items()}, d_blobs
+            return {b: every[v] for b, v in self.first.items() if v not in self.open}, d_blobs
 
         return jit(run)

@@ -74,13 +74,16 @@ class Solver:
 
     def _publish(self) -> None:
         """Show the session's blobs in the nets."""
-        for key, value in self._session.blobs().items():
-            self.net._blob_by_key[key]._data.set(value)
+        found = self._session.blobs()
+        self.net._memory.now = {key: found[key] for key in self.net._memory.now}
+        for key, blob in self.net._blob_by_key.items():
+            blob._data.set(found[key])
 
     def _collect(self) -> None:
         """Take over what the caller wrote into the nets' blobs."""
         held = {k: b._data for k, b in self.net._blob_by_key.items() if b._data.written}
-        self._session.replace_blobs({k: c.value() for k, c in held.items()})
+        written = {k: c.value() for k, c in held.items()}
+        self._session.replace_blobs(written | self.net._memory.now)
 
     @property
     def iter(self) -> int:
@@ -101,7 +104,9 @@ class Solver:
         """Run n iterations, with tests, log lines and snapshots as the solver says."""
         loop = self._loop()
         losses = self._session.carry.losses
-        self._session.carry = self._session.carry._replace(losses=jax.numpy.full_like(losses, np.nan))
+        self._session.carry = self._session.carry._replace(
+            losses=jax.numpy.full_like(losses, np.nan)
+        )
         for _ in range(n):
             self.net._catch_up()
             self._collect()
@@ -125,19 +130,21 @@ class Solver:
             for name, value in values.items():
                 net.blobs[net._graph.blobs[name]]._data.set(value)
             segment = net._segment(0, len(net._graph.nodes) - 1)
-            carried = {p.key for p in net._graph.params if p.carried}
+            carried = set(net._graph.carried)
             blobs = {key: v for key, v in before.items() if key not in carried}
             state = {key: v for key, v in before.items() if key in carried}
+            for i in range(k if net._graph.memory else last, last):
+                fed = {**session.batches.make(i), **inputs}
+                state = segment.forward(blobs, state, session.pass_key(i), fed)[2]
+            net._memory.before = {key: state[key] for key in net._graph.memory}
             arguments = (blobs, state, session.pass_key(last), values)
             made, _, _ = segment.forward(*arguments)
             seeds = {v: net.blobs[net._graph.blobs[v]]._diff.value() for v in segment.open}
             d_values, _ = segment.backward(*arguments, seeds)
-            seeded = {net._graph.blobs[v] for v in segment.open}
             for name, value in made.items():
                 net.blobs[name]._data.set(value)
             for name, value in d_values.items():
-                if name not in seeded:
-                    net.blobs[name]._diff.set(value)
+                net.blobs[name]._diff.set(value)
             for key, blob in net._blob_by_key.items():
                 blob._diff.set(before[key] - after[key])  # Caffe leaves the update in diff
 

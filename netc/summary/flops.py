@@ -56,6 +56,16 @@ def _dropout(s: Sizes) -> int:
     return 2 * math.prod(s.tops[0]) if s.node.phase == TRAIN else 0
 
 
+def _batch_norm(s: Sizes) -> int:
+    p, past = s.node.param.batch_norm_param, s.node.phase != TRAIN
+    past = p.use_global_stats if p.HasField("use_global_stats") else past
+    return math.prod(s.tops[0]) * (2 if past else 5)
+
+
+def _scale(s: Sizes) -> int:
+    return math.prod(s.tops[0]) * (2 if s.node.param.scale_param.bias_term else 1)
+
+
 def each(operations: int) -> Callable[[Sizes], int]:
     """So many operations for each element of the first bottom."""
     return lambda s: operations * math.prod(s.bottoms[0])
@@ -74,7 +84,21 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "LRN": _lrn,
     "Eltwise": _eltwise,
     "Dropout": _dropout,
+    "BatchNorm": _batch_norm,
+    "MVN": each(5),
+    "Scale": _scale,
+    "Bias": each(1),
     "ReLU": each(1),
+    "PReLU": each(2),
+    "ELU": each(3),
+    "Swish": each(6),
+    "BNLL": each(4),
+    "AbsVal": each(1),
+    "Clip": each(2),
+    "Threshold": each(1),
+    "Power": each(3),
+    "Exp": each(3),
+    "Log": each(4),
     "TanH": each(1),
     "Sigmoid": each(4),
     "Softmax": each(5),

@@ -60,12 +60,23 @@ def check_labels(
             row = int(np.argwhere(wrong)[0][0])
             value = float(labels[wrong][0])
             records = graph_feeds[at.feed][0].describe(k)
+            what, hint = _outside(at, value)
             raise DataError(
-                f"label {value:g} is outside the {at.rule.classes} classes "
-                f"0..{at.rule.classes - 1} that layer '{at.reader}' scores",
-                records[row] if row < len(records) else f"example {row} of batch {k}",
-                "num_output of the last layer must be the largest label + 1",
+                what, records[row] if row < len(records) else f"example {row} of batch {k}", hint
             )
+
+
+def _outside(at: Labels, value: float) -> tuple[str, str]:
+    count, last = at.rule.classes, at.rule.classes - 1
+    if at.rule.index:
+        return (
+            f"index {value:g} is outside 0..{last}, which layer '{at.reader}' takes",
+            f"the layer has {count} items to choose from",
+        )
+    return (
+        f"label {value:g} is outside the {count} classes 0..{last} that layer '{at.reader}' scores",
+        "num_output of the last layer must be the largest label + 1",
+    )
 
 
 class Batches:

@@ -25,15 +25,18 @@ def first_bad(session: Session, blobs: Arrays, k: int, inputs: Arrays) -> tuple[
             )
     learned = {p.key: blobs[p.key] for p in graph.params if not p.carried}
     state = {k: blobs[k] for k in graph.carried}
-    every = jit(lambda b, s, key, x: session.train.apply(b, s, key, x, keep=list(graph.blobs))[0])
+    program = session.program(k, inputs)
+    every = jit(lambda b, s, key, x: program.apply(b, s, key, x, keep=list(graph.blobs))[0])
     values = jax.device_get(every(learned, state, session.pass_key(k), inputs))
     for node in graph.nodes:
         for top in node.tops:
             if not np.isfinite(values[top]).all():
                 read = ", ".join(
-                    f"'{graph.blobs[b]}' {dims(np.shape(values[b]))} in "
-                    f"[{np.min(values[b]):.3g}, {np.max(values[b]):.3g}]"
-                    for b in node.bottoms
+                    [
+                        f"'{graph.blobs[b]}' {dims(np.shape(values[b]))} in {_range(values[b])}"
+                        for b in node.bottoms
+                    ]
+                    + [f"its blob {i} in {_range(blobs[k])}" for i, k in enumerate(node.blobs)]
                 )
                 source = "the data itself is bad" if not node.bottoms else f"it read {read}"
                 return (
@@ -56,6 +59,10 @@ def diagnosis(session: Session, iteration: int) -> RunError:
         if not sentence.startswith("no blob"):
             break
     return RunError(f"Iteration {iteration}: the loss is not finite; {sentence}.", None, hint)
+
+
+def _range(array: Any) -> str:
+    return f"[{np.min(array):.3g}, {np.max(array):.3g}]" if np.size(array) else "[]"
 
 
 def _counts(array: Any) -> str:

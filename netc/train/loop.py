@@ -59,7 +59,7 @@ class Loop:
         self.saved_at = -1
         self._due: deque[Due] = deque()
         self._bar, self._bar_enabled = Progress(0, 0, 0, enabled=False), progress
-        self._debug: Any = None
+        self._debug, self._debugged = None, None  # a jitted function, and the program it is of
         self._shown = (0.0, session.iteration)
         self._tests_from: list[int] | None = None  # where the tests of now began, while they run
 
@@ -168,11 +168,12 @@ class Loop:
 
     def tell_debug(self, iteration: int) -> None:
         session = self.session
-        self._debug = self._debug or debug.gradients(session.train)
         k = iteration * self.p.iter_size
-        told = debug.lines(
-            session.train, self._debug, session.blobs(), session.pass_key(k), session.batches.at(k)
-        )
+        inputs = session.batches.at(k)
+        program = session.program(k, inputs)
+        if self._debugged is not program:
+            self._debugged, self._debug = program, debug.gradients(program)
+        told = debug.lines(program, self._debug, session.blobs(), session.pass_key(k), inputs)
         for line in told[:-1]:
             log.info("%s", line)
         log.error("%s", told[-1])
@@ -253,11 +254,11 @@ class Loop:
     def last_loss(self) -> float:
         """The smoothed loss with one more forward pass counted in, which takes a batch."""
         session = self.session
-        k = session.batches.k
-        program = session.train
+        k, inputs = session.batches.k, next(session.batches)
+        program = session.program(k, inputs)
         learned = {**session.frozen, **session.carry.blobs}
         values, _ = jax.jit(program.apply)(
-            learned, session.carry.state, session.pass_key(k), next(session.batches)
+            learned, session.carry.state, session.pass_key(k), inputs
         )
         window = np.array(session.carry.losses)
         window[session.iteration % self.p.average_loss] = float(program.loss(values))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from netc.errors import NetcError, SolverError, did_you_mean, raise_all
-from netc.load import Loaded, read_net
+from netc.load import Loaded, nearby, read_net
 from netc.prototxt import SourceMap
 from netc.schema import NetParameter, NetState, Phase, SolverParameter
 
@@ -58,14 +59,15 @@ def resolve(
 def _tests(
     solver: Loaded[SolverParameter], shared: str, train: tuple[Loaded[NetParameter], str]
 ) -> tuple[NetInState, ...]:
-    """All test_net_param, then all test_net files, then the rest of test_iter from the shared net."""
+    """All test_net_param, all test_net files, then the rest of test_iter from the shared net."""
     p, source = solver.message, solver.source
     explicit = [
         (Loaded(n, source.node("test_net_param", i)), "specified by test_net_param")
         for i, n in enumerate(p.test_net_param)
     ]
     explicit += [
-        (read_net(f), f"specified by test_net file: {f}") for f in p.test_net
+        (_read_named(solver, f, "test_net", i), f"specified by test_net file: {f}")
+        for i, f in enumerate(p.test_net)
     ]
     generic = shared in ("net", "net_param")
     rest = len(p.test_iter) - len(explicit)
@@ -83,9 +85,11 @@ def _tests(
             source.at("test_state", 0),
         )
     if loaded and p.test_interval <= 0:
+        given = ("test_interval",) if p.HasField("test_interval") else ("test_iter", 0)
         raise SolverError(
-            f"test_interval must be greater than 0 where there are test nets, got {p.test_interval}",
-            source.at("test_interval") if p.HasField("test_interval") else source.at("test_iter", 0),
+            "test_interval must be greater than 0 where there are test nets, "
+            f"got {p.test_interval}",
+            source.at(*given),
         )
     states = list(p.test_state) or [NetState()] * len(loaded)
     return tuple(
@@ -97,25 +101,24 @@ def _tests(
 def _read(solver: Loaded[SolverParameter], field: str) -> tuple[Loaded[NetParameter], str]:
     value = getattr(solver.message, field)
     if isinstance(value, str):
-        return _read_named(solver, field, value), f"from {field} file: {value}"
+        return _read_named(solver, value, field), f"from {field} file: {value}"
     node = solver.source.node(field)
     return Loaded(value, node if solver.source.get(field) else SourceMap()), f"specified in {field}"
 
 
-def _read_named(solver: Loaded[SolverParameter], field: str, path: str) -> Loaded[NetParameter]:
-    from pathlib import Path
-
-    at = solver.source.at(field)
+def _read_named(
+    solver: Loaded[SolverParameter], path: str, *field: str | int
+) -> Loaded[NetParameter]:
+    at = solver.source.at(*field)
     if at is not None and not Path(path).exists():
         beside = Path(at.source.name).parent / Path(path).name
-        hint = "paths are relative to the current folder"
-        if beside.exists():
-            hint += f"; there is {beside}"
+        near = f"there is {beside}" if beside.exists() else nearby(path)
+        hint = "paths are relative to the current folder" + (f"; {near}" if near else "")
         raise SolverError(f"there is no file '{path}'", at, hint)
     return read_net(path)
 
 
-def _merged(phase: int, net: NetParameter, state: NetState) -> NetState:
+def _merged(phase: Phase, net: NetParameter, state: NetState) -> NetState:
     """The phase, then the net's own state, then the solver's: scalars replace, stages add up."""
     merged = NetState(phase=phase)
     merged.MergeFrom(net.state)
@@ -128,7 +131,8 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
 
     Raises SolverError, or Errors holding several.
     """
-    from netc.solvers import SOLVERS, policies
+    from netc.solvers import POLICIES, SOLVERS
+    from netc.solvers.schedules import problems
 
     p, source = solver.message, solver.source
     errors: list[NetcError] = []
@@ -145,10 +149,14 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
     else:
         for found in SOLVERS[p.type].check(p):
             wrong(*found)
-    if found := policies.problem(p):
-        wrong(*found, did_you_mean(p.lr_policy, policies.POLICIES) if p.lr_policy else None)
+    for message, field in problems(p):
+        unknown = field == "lr_policy" and p.lr_policy not in POLICIES
+        wrong(message, field, did_you_mean(p.lr_policy, POLICIES) if unknown else None)
     if p.average_loss < 1:
-        wrong(f"average_loss should be non-negative and at least 1, got {p.average_loss}", "average_loss")
+        wrong(
+            f"average_loss should be non-negative and at least 1, got {p.average_loss}",
+            "average_loss",
+        )
     if p.iter_size < 1:
         wrong(f"iter_size must be at least 1, got {p.iter_size}", "iter_size")
     if p.regularization_type not in ("L1", "L2"):
@@ -157,7 +165,7 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
             "regularization_type",
             'it is "L1" or "L2"',
         )
-    for field in ("base_lr", "max_iter"):
+    for field, example in (("base_lr", "0.01"), ("max_iter", "10000")):
         if not p.HasField(field):
-            wrong(f"{field} is missing", field, f"{field}: {'0.01' if field == 'base_lr' else '10000'}")
+            wrong(f"{field} is missing", field, f"{field}: {example}")
     raise_all(errors)

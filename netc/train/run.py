@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from netc import snapshot
@@ -14,11 +16,13 @@ from netc.load import Loaded
 from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import SolverParameter
 from netc.snapshot import Snapshot
+from netc.train.health import diagnosis
 from netc.train.loop import Loop, announce
 from netc.train.record import Record
-from netc.train.saving import restore
+from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
+from netc.train.step import GOOD
 from netc.weights.match import render, summary
 
 log = logging.getLogger(__name__)
@@ -64,16 +68,12 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
         _begin(session, options, found)
         tell_frozen(session)
         if options.dry_run:
-            return _dry_run(session, prefix)
+            return _dry_run(session, _probe(solver, prefix))
         record = _record(session, options, prefix)
         loop = Loop(session, prefix, Signals(options.sigint, options.sighup), record)
         log.info("Starting Optimization")
         began = time.perf_counter()
-        try:
-            loop.solve()
-        finally:
-            if record:
-                record.close()
+        loop.solve()
         if options.profile:
             tell_profile(session, time.perf_counter() - began)
     finally:
@@ -110,9 +110,10 @@ def _with_seed(solver: Loaded[SolverParameter], found: Snapshot | None) -> Loade
     return Loaded(message, solver.source, solver.warnings)
 
 
-def _probe(solver: Loaded[SolverParameter], prefix: str) -> None:
+def _probe(solver: Loaded[SolverParameter], prefix: str) -> Path:
+    """The folder in which snapshots can be written. Raises SolverError."""
     try:
-        snapshot.probe(prefix)
+        return snapshot.probe(prefix)
     except SnapshotError as error:
         raise SolverError(
             error.message,
@@ -165,20 +166,18 @@ def _record(session: Session, options: Options, prefix: str) -> Record | None:
     return Record(options.run_dir or f"{prefix}_run", session.p, graph.message, facts)
 
 
-def _dry_run(session: Session, prefix: str) -> int:
-    """One iteration, one test batch per test net, one snapshot written and read back."""
-    import tempfile
-
-    from netc.train.saving import save
-
-    loss = float(session.step().loss)
-    log.info("Dry run: iteration 0, loss = %g", loss)
+def _dry_run(session: Session, place: Path) -> int:
+    """One iteration, one test batch per test net, one snapshot written in `place` and read back."""
+    it, metrics = session.iteration, session.step()
+    if int(metrics.bad) != GOOD:
+        raise diagnosis(session, it)
+    log.info("Dry run: iteration %d, loss = %g", it, float(metrics.loss))
     for i, net in enumerate(session.tests):
         session.tests = (*session.tests[:i], net._replace(iterations=1), *session.tests[i + 1 :])
         means = session.test(i) or {}
         told = {k: v for k, v in means.items() if k}
         log.info("Dry run: test net #%d, %s", i, ", ".join(f"{k} = {v}" for k, v in told.items()))
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(prefix) or ".") as folder:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         where = save(session, os.path.join(folder, "dry"))
         restore(session, snapshot.read(where.state))
         size = sum(os.path.getsize(p) for p in where)

@@ -16,6 +16,7 @@ from netc.errors import WeightsError
 from netc.layers.base import Shape
 from netc.schema import SolverParameter
 from netc.snapshot import Paths, Snapshot
+from netc.solvers.policies import steps
 from netc.train.session import Session
 from netc.transfer import by_layer, file_message
 
@@ -51,7 +52,7 @@ def current_step(p: SolverParameter, iteration: int) -> int:
     """What Caffe stores as current_step after this many iterations."""
     last = iteration - 1
     if p.lr_policy == "multistep":
-        return bisect_right(sorted(p.stepvalue), last)
+        return bisect_right(steps(p), last)
     return last // p.stepsize if p.lr_policy == "step" and last >= 0 else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,10 +17,11 @@ from netc.errors import WeightsError
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.schema import SolverParameter
+from netc.sizes import Counts, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
 from netc.train.nets import NetInState, Nets, check_solver, resolve
-from netc.train.step import Carry, Metrics, make_step, make_test, start
+from netc.train.step import Carry, Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import read_weights
 from netc.weights.match import Match, match
@@ -67,7 +68,8 @@ class Session:
         log.info("Creating training net %s", self.nets.train.origin)
         self.train = self._compile(self.nets.train)
         self.key = jax.random.key(self.seed)
-        self._step = make_step(self.train, self.p, donate)
+        self._sizes, self._donate = Sizes(self.train), donate
+        self._steps: dict[tuple[Counts, ...], Step] = {}
         self.batches = Batches(self.train, 0, provide)
         self.set_blobs(*self.train.init(self.seed))
         self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
@@ -125,9 +127,33 @@ class Session:
     def step(self) -> Metrics:
         """Dispatch one iteration; what it reports is read when it is due."""
         passes = tuple(next(self.batches) for _ in range(self.p.iter_size))
-        self.carry, metrics = self._step(self.carry, self.frozen, passes, self.key)
+        step = self._step_for(passes)
+        self.carry, metrics = step(self.carry, self.frozen, passes, self.key)
         self._iteration += 1
         return metrics
+
+    def _step_for(self, passes: Sequence[Arrays]) -> Step:
+        """The iteration compiled for the sizes that its passes have."""
+        counts = self._count(passes) if self._sizes.layers else ((),) * len(passes)
+        if counts not in self._steps:
+            sized = [self._sizes.of(c) for c in counts]
+            self._steps[counts] = make_step(self.train, self.p, self._donate, sized)
+        return self._steps[counts]
+
+    def _count(self, passes: Sequence[Arrays]) -> tuple[Counts, ...]:
+        learned, state = {**self.frozen, **self.carry.blobs}, self.carry.state
+        counts: list[Counts] = []
+        for i, inputs in enumerate(passes):
+            key = self.pass_key(self._iteration * self.p.iter_size + i)
+            counts.append(self._sizes.count(learned, state, key, inputs))
+            if self.train.graph.memory and i + 1 < len(passes):
+                _, state = jax.jit(self._sizes.of(counts[-1]).apply)(learned, state, key, inputs)
+        return tuple(counts)
+
+    def program(self, k: int, inputs: Arrays) -> Program:
+        """The training net as it is for the inputs of pass k, of which layers may keep a part."""
+        learned = {**self.frozen, **self.carry.blobs}
+        return self._sizes.fit(learned, self.carry.state, self.pass_key(k), inputs)
 
     def pass_key(self, k: int) -> Any:
         """The key that pass k of the training net draws from."""

@@ -10,8 +10,12 @@ import jax.numpy as jnp
 import optax
 
 from netc.compile import Arrays, Program
+from netc.errors import GraphError
+from netc.graph.ir import Graph
+from netc.layers.base import dims
 from netc.lowering.platform import jit
 from netc.schema import SolverParameter
+from netc.sizes import Counts, Sizes
 from netc.solvers import SOLVERS, global_norm, schedule, transformation
 
 GOOD = -1
@@ -85,12 +89,15 @@ def pass_loss(program: Program) -> Callable[..., tuple[Any, tuple[Arrays, Arrays
     return f
 
 
-def make_step(program: Program, p: SolverParameter, donate: bool = True) -> Step:
+def make_step(
+    program: Program, p: SolverParameter, donate: bool = True, sized: Sequence[Program] = ()
+) -> Step:
     """The jitted iteration: (carry, frozen blobs, one dict of inputs per pass, key) -> (carry, metrics).
 
     The gradient is summed over iter_size passes, in a loop unrolled at compile time.
+    sized: the program of each pass, where it is not the same for all.
     """
-    gradient = jax.value_and_grad(pass_loss(program), has_aux=True)
+    each = [jax.value_and_grad(pass_loss(q), has_aux=True) for q in sized or [program] * p.iter_size]
     update, rate_at = optimizer(program, p).update, schedule(p)
     outputs = program.graph.outputs
 
@@ -98,7 +105,7 @@ def make_step(program: Program, p: SolverParameter, donate: bool = True) -> Step
         carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
     ) -> tuple[Carry, Metrics]:
         state, total, loss, values = carry.state, None, jnp.zeros((), jnp.float32), {}
-        for i, inputs in enumerate(passes):
+        for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
             pass_key = jax.random.fold_in(key, carry.iteration * p.iter_size + i)
             (one, (values, state)), grads = gradient(
                 carry.blobs, frozen, state, pass_key, inputs
@@ -145,9 +152,37 @@ def _if(platform: str, good: Any, move: Callable[[], Any], stay: Any) -> Any:
 def make_test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
     """The jitted test pass: (blobs, state, key, k, inputs) -> (outputs, new memory).
 
-    The loss is among the outputs, under ''.
+    The loss is among the outputs, under ''. Raises GraphError when an output has not the shape that
+    it has for a whole batch, so that a mean over batches has no meaning.
     """
+    sizes = Sizes(program)
+    if not sizes.layers:
+        return _test(program)
+    made: dict[Counts, Callable[..., tuple[Arrays, Arrays]]] = {}
 
+    def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
+        counts = sizes.count(blobs, state, jax.random.fold_in(key, k), inputs)
+        if counts not in made:
+            fitted = sizes.of(counts)
+            _check_outputs(program.graph, fitted.graph)
+            made[counts] = _test(fitted)
+        return made[counts](blobs, state, key, k, inputs)
+
+    return test
+
+
+def _check_outputs(whole: Graph, fitted: Graph) -> None:
+    for value in whole.outputs:
+        if whole.shapes[value] != fitted.shapes[value]:
+            raise GraphError(
+                f"output '{whole.blobs[value]}' is {dims(fitted.shapes[value])} in one batch and "
+                f"{dims(whole.shapes[value])} in another: there is no mean of it",
+                whole.name,
+                "let a Silence layer read it",
+            )
+
+
+def _test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
     graph = program.graph
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:

@@ -29,11 +29,11 @@ FROZEN = "param { lr_mult: 0 }"
 # a net, the blobs a gradient reaches, the blobs a solver moves
 PATHS = {
     "a chain": (NET, {"p/0", "q/0"}, ["p/0", "q/0"]),
-    "no loss": (X + ip("p", "x"), set(), []),
+    "no loss": (X + ip("p", "x"), set(), ["p/0"]),
     "behind the loss": (
         X + ip("q", "x") + LOSS + ip("s", "q"),
         {"q/0"},
-        ["q/0"],
+        ["q/0", "s/0"],
     ),
     "frozen first": (
         X + ip("p", "x", FROZEN) + ip("q", "p") + LOSS,
@@ -48,7 +48,7 @@ PATHS = {
     "cut": (
         X + ip("p", "x") + ip("q", "p", "propagate_down: false") + LOSS,
         {"q/0"},
-        ["q/0"],
+        ["p/0", "q/0"],
     ),
     "cut on one of two ways": (
         X
@@ -57,17 +57,17 @@ PATHS = {
         + layer("Eltwise", "q", ["p", "s"], "propagate_down: [false, true]")
         + LOSS,
         {"s/0"},
-        ["s/0"],
+        ["p/0", "s/0"],
     ),
     "a weight in the middle": (
         X + ip("p", "x", "loss_weight: 2") + ip("q", "p"),
         {"p/0"},
-        ["p/0"],
+        ["p/0", "q/0"],
     ),
     "a weight of zero": (
         X + ip("q", "x") + layer("SoftmaxWithLoss", "loss", ["q", "y"], "loss_weight: 0"),
         set(),
-        [],
+        ["q/0"],
     ),
     "shared": (
         X + ip("p", "x", "param { name: 'w' }") + ip("q", "p", "param { name: 'w' }") + LOSS,

@@ -301,7 +301,13 @@ SOURCES = [
 ]
 # fmt: on
 
-ROWS = [*CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES]
+# These modules import Bad from this one, which is why they come last.
+from ..layer_cases import affine_bad, loss_bad, neuron_bad, norm_bad, select_bad  # noqa: E402
+
+ROWS = [
+    *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
+    *affine_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", ROWS, ids=str)

@@ -86,6 +86,13 @@ def test_dummy_data_draws_anew_in_every_pass():
     assert abs(first["c"][kept].mean() + 5) < 5 * 0.1 / np.sqrt(kept.sum())
 
 
+def test_the_tops_of_dummy_data_are_drawn_one_by_one():
+    text = """layer { name: 'd' type: 'DummyData' top: 'a' top: 'b' dummy_data_param {
+      shape { dim: 9 } data_filler { type: 'uniform' } } }"""
+    tops, _ = compiled(text).apply({}, {}, jax.random.key(0), {})
+    assert (np.asarray(tops["a"]) != np.asarray(tops["b"])).all()
+
+
 def test_constant_dummy_data_needs_no_key():
     text = "layer { name: 'd' type: 'DummyData' top: 'a' dummy_data_param { shape { dim: 2 } } }"
     program = compiled(text)

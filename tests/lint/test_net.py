@@ -9,14 +9,30 @@ from netc.lint.net import RULES
 from netc.schema import Phase
 from tests.lint.nets import CLEAN, FILLED, net
 
+FROZEN = "param { lr_mult: 0 }"
 LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }'
 IP = f"inner_product_param {{ num_output: 5 {FILLED} }}"
+RELU = 'layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }'
 DATA = CLEAN[: CLEAN.index('layer { name: "conv"')]
 
 
 def more(layer: str) -> tuple[str, str]:
     """A layer added at the end."""
     return LOSS, f"{LOSS}\nlayer {{ {layer} }}"
+
+
+
+
+def normed(fields: str, scale: str = "") -> tuple[str, str]:
+    """The ReLU replaced by a BatchNorm and what reads it."""
+    read = f'name: "scale" type: "Scale" bottom: "norm" top: "scaled" {scale}'
+    if not scale:
+        read = 'name: "quiet" type: "Silence" bottom: "norm"'
+    return RELU, (
+        f'{RELU}\nlayer {{ name: "norm" type: "BatchNorm" bottom: "conv" top: "norm" {fields} }}'
+        f"\nlayer {{ {read} }}"
+        + ('\nlayer { name: "quiet" type: "Silence" bottom: "scaled" }' if scale else "")
+    )
 
 
 # code: what is replaced in the clean net, and a part of what the rule says
@@ -76,6 +92,15 @@ CASES = {
         ("kernel_size: 3 weight", "kernel_size: 15 pad: 6 weight"),
         "the kernel covers 15 x 15, the bottom is 8 x 8 with pad 6 x 6",
     ),
+    "N019": (
+        normed("batch_norm_param { use_global_stats: true }"),
+        "no Scale layer reads 'norm' (layer 'norm', BatchNorm)",
+    ),
+    "N020": (
+        normed("phase: TEST batch_norm_param { use_global_stats: false }", FROZEN),
+        "use_global_stats: false in TEST",
+    ),
+    "N021": (normed("", FROZEN), "statistics of batches of 4 (layer 'norm', BatchNorm)"),
     "N101": (("kernel_size: 2 stride: 2", "kernel_size: 2 stride: 3"), "stride 3 x 3 exceeds"),
     "N102": (
         more('name: "sum" type: "Eltwise" bottom: "ip" bottom: "ip" top: "ip" } '
@@ -92,6 +117,11 @@ CASES = {
         (LOSS, LOSS.replace(" }", " loss_weight: 0.5 }")
          + 'layer { name: "quiet" type: "Silence" bottom: "loss" }'),
         "'loss' has loss_weight 0.5 and other readers",
+    ),
+    "N105": (
+        (RELU, f'{RELU}\nlayer {{ name: "s" type: "Scale" bottom: "conv" top: "conv" '
+         "scale_param { axis: 0 num_axes: 3 } }"),
+        "a factor without a batch in front of it (batch size 1) (layer 's', Scale)",
     ),
 }  # fmt: skip
 
@@ -160,3 +190,17 @@ def test_a_pool_whose_windows_fit_exactly_is_left_alone():
 def test_a_kernel_that_the_padded_bottom_needs_is_left_alone():
     needed = CLEAN.replace("kernel_size: 3 weight", "kernel_size: 13 pad: 5 weight")
     assert lint_net(net(needed)) == []
+
+
+@pytest.mark.parametrize("fields", ["", "batch_norm_param { use_global_stats: false }"])
+def test_statistics_of_the_batch_are_for_training(fields):
+    codes = {f.code for f in lint_net(net(CLEAN.replace(*normed(fields, FROZEN)), Phase.TEST))}
+    assert codes == ({"N020"} if fields else set())
+
+
+@pytest.mark.parametrize("scale", ["axis: 0", "axis: 0 num_axes: 0", "axis: 1 num_axes: -1"])
+def test_a_factor_behind_a_batch_is_left_alone(scale):
+    (old, new), _ = CASES["N105"]
+    assert lint_net(net(CLEAN.replace(old, new.replace("axis: 0 num_axes: 3", scale)))) == [] or (
+        scale == "axis: 0"
+    )

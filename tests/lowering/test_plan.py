@@ -11,7 +11,8 @@ OPERATIONS = [
     ("max_pool", set(pool.MAX_WAYS)),
     ("ave_pool", set(pool.SUM_WAYS)),
     ("lrn", set(lrn.WAYS)),
-    ("channel_sum", set(reduce.WAYS)),
+    ("channel_sum", set(reduce.SUM_WAYS)),
+    ("channel_dot", set(reduce.DOT_WAYS)),
 ]
 FACTS = (2, 3, (4, 5), "NHWC")
 

@@ -32,11 +32,6 @@ HDF5 = """
 layer { name: "data" type: "HDF5Data" top: "data" top: "label"
   hdf5_data_param { source: "files.txt" batch_size: 5 shuffle: true } }
 """
-DUMMY = """
-layer { name: "data" type: "DummyData" top: "data" top: "label"
-  dummy_data_param { data_filler { type: "gaussian" } data_filler { value: 1 }
-    shape { dim: 4 dim: 6 } shape { dim: 4 } } }
-"""
 HEAD = f"""
 layer {{ name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1"
   inner_product_param {{ num_output: 6 {FILLED} }} }}
@@ -48,6 +43,15 @@ layer {{ name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2"
 layer {{ name: "accuracy" type: "Accuracy" bottom: "ip2" bottom: "label" top: "accuracy"
   include {{ phase: TEST }} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }}
+"""
+SMALL = f"""
+layer {{ name: "data" type: "HDF5Data" top: "data" top: "label"
+  hdf5_data_param {{ source: "files.txt" batch_size: 4 }} }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param {{ num_output: 3 {FILLED} }} }}
+layer {{ name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy"
+  include {{ phase: TEST }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
 """
 SOLVER = """
 net: "net.prototxt" test_iter: 3 test_interval: 20 base_lr: 0.05 momentum: 0.9 weight_decay: 0.001
@@ -78,7 +82,7 @@ def changed(solver: str, **fields: object) -> str:
     """A solver's text with scalar fields replaced, or left out where they are None."""
     for name, value in fields.items():
         solver = re.sub(rf"(?<!\w){name}: \S+", "", solver)
-        solver += "" if value is None else f" {name}: {value}"
+        solver += "" if value is None else f" {name}: {value} "
     return solver
 
 

@@ -1,0 +1,158 @@
+"""Softmax and its loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
+from netc.layers.loss import (
+    check_first_axis,
+    check_labels,
+    counted,
+    ignored_label,
+    normalization,
+    normalizer,
+    one_hot,
+    with_gradient_of,
+)
+from netc.lazy import jax, jnp, lax
+from netc.schema import LossParameter
+
+MAX_NLL = -math.log(np.finfo(np.float32).tiny)  # 87.3365
+
+
+@register("Softmax", bottoms=1, tops=1, in_place=True)
+def softmax(d: LayerDef) -> Layer:
+    """exp(x - max) / sum along `axis`. Caffe: softmax_layer.cpp."""
+    axis = d.axis(d.param.softmax_param.axis)
+    return stateless(lambda blobs, x: jax.nn.softmax(x, axis))
+
+
+@register("SoftmaxWithLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+def softmax_with_loss(d: LayerDef) -> Layer:
+    """Multinomial logistic loss of the softmax of scores; a second top holds the probabilities.
+
+    L = -sum log max(p_label, FLT_MIN) / norm over positions whose label is not ignore_label.
+    Caffe: softmax_loss_layer.cpp.
+
+    netc adds, in loss_param: class_weight w (one per class), label_smoothing e, focal_gamma g;
+    and a third bottom a, a weight per position or per example, without a gradient. A position of
+    label y then adds
+
+        a sum_c t_c w_c (1 - p_c)^g (-log max(p_c, FLT_MIN)),  t_c = (1 - e) [c = y] + e / C.
+
+    Under VALID, norm is then the sum of a w_y over the positions, or 1 if that is 0, so that the
+    loss is a weighted mean; the other modes count positions. SegNet's class_weighting with
+    weight_by_label_freqs is w too, but leaves norm the number of positions.
+    """
+    check_first_axis(d)
+    p, shape = d.param.loss_param, d.bottoms[0].shape
+    axis = d.axis(d.param.softmax_param.axis)
+    outer, classes, inner = check_labels(d, axis, "softmax")
+    smoothing, gamma = _fraction(d), _gamma(d)
+    by_class, share = _class_weights(d, classes), _weight_shape(d, outer, inner)
+    weighted = bool(p.class_weight) or share is not None
+    mode, ignore = normalization(d), ignored_label(d)
+    norm = normalizer(d, mode, outer, inner)
+
+    def terms(log_p):
+        """w_c (1 - p_c)^g (-log p_c) of every class, (outer, classes, inner)."""
+        nll = with_gradient_of(-log_p, jnp.minimum(-log_p, MAX_NLL))
+        if gamma:
+            # Bounded away from 0, where the power of a fraction has no gradient.
+            rest = jnp.maximum(-jnp.expm1(log_p), float(jnp.finfo(log_p.dtype).tiny))
+            nll = rest**gamma * nll
+        return nll if by_class is None else jnp.asarray(by_class, nll.dtype) * nll
+
+    def divisor(keep, weight, true):
+        if mode != LossParameter.VALID or not weighted:
+            return norm(keep.sum().astype(weight.dtype))
+        if p.class_weight:
+            per_label = jnp.where(true, jnp.asarray(by_class, weight.dtype), 0).sum(1)
+            weight = weight * per_label
+        total = jnp.where(keep, weight, 0).sum()
+        return jnp.where(total > 0, total, 1)
+
+    def forward(blobs, x, label, *given):
+        label = label.astype(jnp.int32).reshape(outer, inner)
+        true, keep = one_hot(label, classes), counted(label, ignore)
+        weight = jnp.ones((outer, inner), x.dtype)
+        if given:
+            weight = _spread(lax.stop_gradient(given[0]).reshape(share), outer, inner)
+        log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
+        every = terms(log_p)
+        each = jnp.where(true, every, 0).sum(1)
+        if smoothing:
+            each = (1 - smoothing) * each + smoothing * every.mean(1)
+        if given:
+            each = weight * each
+        loss = jnp.where(keep, each, 0).sum() / divisor(keep, weight, true)
+        return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
+
+    return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))
+
+
+def _fraction(d: LayerDef) -> float:
+    smoothing = d.param.loss_param.label_smoothing
+    if not 0 <= smoothing <= 1:
+        d.fail(f"label_smoothing must be in [0, 1], got {smoothing:g}", "label_smoothing")
+    return smoothing
+
+
+def _gamma(d: LayerDef) -> float:
+    gamma = d.param.loss_param.focal_gamma
+    if gamma < 0:
+        d.fail(f"focal_gamma must not be negative, got {gamma:g}", "focal_gamma")
+    return gamma
+
+
+def _class_weights(d: LayerDef, classes: int) -> np.ndarray | None:
+    """The weights as (1, classes, 1), or None where there are none."""
+    p = d.param.loss_param
+    field = "class_weight"
+    if p.weight_by_label_freqs:
+        if p.class_weight:
+            d.fail("class_weight and weight_by_label_freqs exclude each other", field)
+        field = "class_weighting"
+    given = list(getattr(p, field))
+    if not given and field == "class_weight":
+        return None
+    if len(given) != classes:
+        d.fail(
+            f"{field} must be given once per class: {len(given)} weights, {classes} classes",
+            field if given else "weight_by_label_freqs",
+        )
+    for i, weight in enumerate(given):
+        if not 0 <= weight < math.inf:
+            d.fail(f"{field} must be finite and not negative, got {weight:g}", field, i)
+    return np.array(given).reshape(1, classes, 1)
+
+
+def _weight_shape(d: LayerDef, outer: int, inner: int) -> tuple[int, int] | None:
+    """How the third bottom is laid over (outer, inner): per position, or per example."""
+    if len(d.bottoms) < 3:
+        return None
+    shape, examples = d.bottoms[2].shape, d.bottoms[0].shape[0]
+    count = math.prod(shape)
+    if count == outer * inner:
+        return outer, inner
+    if count == examples:
+        return examples, 1
+    d.fail(
+        f"the weights must be one per position ({outer * inner}) or one per example ({examples}): "
+        f"bottom[2] '{d.param.bottom[2]}' is {dims(shape)}",
+        "bottom",
+        2,
+    )
+
+
+def _spread(weight: Any, outer: int, inner: int) -> Any:
+    """Weights per example, (N, 1), or per position as (outer, inner)."""
+    if weight.shape == (outer, inner):
+        return weight
+    examples = weight.shape[0]
+    whole = jnp.broadcast_to(weight, (examples, outer // examples * inner))
+    return whole.reshape(outer, inner)

@@ -1,0 +1,136 @@
+"""Layers that cut images, or pool them to a fixed size."""
+
+from __future__ import annotations
+
+from netc.layers.base import Layer, LayerDef, Shape, dims, register, stateless
+from netc.layers.pool import pooled
+from netc.lazy import jax, jnp, lax
+from netc.schema import SPPParameter
+
+
+def _level(d: LayerDef, level: int) -> dict:
+    """The pooling that makes 2^level bins per side. Caffe: spp_layer.cpp, GetPoolingParam."""
+    size, bins = d.bottoms[0].shape[2:], 2**level
+    kernel = tuple(-(-n // bins) for n in size)
+    pad = tuple((k * bins - n + 1) // 2 for k, n in zip(kernel, size, strict=True))
+    if any(q >= k for q, k in zip(pad, kernel, strict=True)):
+        d.fail(
+            f"pad {dims(pad)} must be smaller than the kernel {dims(kernel)}: {bins} bins per side "
+            f"on an image of {dims(size)}",
+            "pyramid_height",
+        )
+    if d.param.spp_param.pool == SPPParameter.STOCHASTIC and any(pad):
+        d.fail(
+            f"Padding implemented only for average and max pooling; {bins} bins per side on an "
+            f"image of {dims(size)} need pad {dims(pad)}.",
+            "pool",
+        )
+    return {"kernel": kernel, "stride": kernel, "pad": pad, "ceil": True}
+
+
+@register("SPP", bottoms=1, tops=1)
+def spp(d: LayerDef) -> Layer:
+    """Pool to 1, 4, 16 ... bins and join: (N, C, H, W) -> (N, C (1 + 4 + ... + 4^(L-1))).
+
+    L = pyramid_height. Level i has 2^i bins per side: kernel = stride = ceil(size / bins),
+    pad = (kernel bins - size + 1) / 2. L = 1 gives (N, C, 1, 1). Caffe: spp_layer.cpp.
+    """
+    p, shape = d.param.spp_param, d.bottoms[0].shape
+    if len(shape) != 4:
+        d.fail(
+            "Input must have 4 axes, corresponding to (num, channels, height, width); "
+            f"bottom '{d.param.bottom[0]}' is {dims(shape)}",
+            "bottom",
+        )
+    if 0 in shape[2:]:
+        d.fail(
+            f"Input dimensions cannot be zero: '{d.param.bottom[0]}' is {dims(shape)}.", "bottom"
+        )
+    if p.pyramid_height == 0:
+        d.fail(
+            "pyramid_height must be at least 1, got 0",
+            "pyramid_height" if p.HasField("pyramid_height") else "spp_param",
+        )
+    levels = [pooled(d, p.pool, _level(d, i)) for i in range(p.pyramid_height)]
+    if len(levels) == 1:
+        return levels[0]
+
+    def joined(rng, x, last):
+        tops = []
+        for i, level in enumerate(levels):
+            apply = level.channels_last if last and level.channels_last else level.apply
+            key = jax.random.fold_in(rng, i) if level.random else None
+            ((top,), _) = apply((), (), key, x)
+            top = top.transpose(0, 3, 1, 2) if last else top
+            tops.append(top.reshape(shape[0], -1))
+        return jnp.concatenate(tops, 1)
+
+    def apply(blobs, state, rng, x):
+        return (joined(rng, x, last=False),), state
+
+    def channels_last(blobs, state, rng, x):
+        return (joined(rng, x, last=True),), state
+
+    able = all(level.channels_last for level in levels)
+    return Layer(
+        apply,
+        channels_last=channels_last if able else None,
+        prefers_last=able,
+        random=any(level.random for level in levels),
+    )
+
+
+def _window(d: LayerDef) -> tuple[Shape, Shape]:
+    """Where the crop starts and ends on every axis. Caffe: crop_layer.cpp."""
+    p, shape, size = d.param.crop_param, d.bottoms[0].shape, d.bottoms[1].shape
+    axis = d.axis(p.axis)
+    given, cropped = list(p.offset), len(shape) - axis
+    if len(given) > 1 and len(given) != cropped:
+        d.fail(
+            "number of offset values specified must be equal to the number of dimensions "
+            f"following axis: {len(given)} for {cropped} of {dims(shape)} from axis {axis}.",
+            "offset",
+        )
+    if len(size) < len(shape):
+        d.fail(
+            f"bottom[1] '{d.param.bottom[1]}' is {dims(size)}: it has no axis {len(size)}, and "
+            f"bottom[0] '{d.param.bottom[0]}' ({dims(shape)}) is cropped from axis {axis} on",
+            "bottom",
+            1,
+        )
+    offsets = given * cropped if len(given) == 1 else given or [0] * cropped
+    for i, offset in enumerate(offsets, axis):
+        if shape[i] - offset < size[i]:
+            d.fail(
+                f"the crop for dimension {i} is out-of-bounds with size {size[i]} and offset "
+                f"{offset}: bottom[0] '{d.param.bottom[0]}' is {dims(shape)}",
+                "offset" if given else "bottom",
+                len(given) > 1 and i - axis,
+            )
+    start = (*(0,) * axis, *offsets)
+    kept = (*shape[:axis], *size[axis : len(shape)])
+    return start, tuple(s + n for s, n in zip(start, kept, strict=True))
+
+
+@register("Crop", bottoms=2, tops=1)
+def crop(d: LayerDef) -> Layer:
+    """Cut a blob to the sizes that another has from `axis` on, starting at `offset`.
+
+    y = x[..., offset : offset + size]; the gradient outside is 0, and none goes to the blob that
+    gives the sizes. Caffe: crop_layer.cpp.
+    """
+    start, end = _window(d)
+
+    def channels_last(blobs, x, like):
+        return lax.slice(x, _moved(start), _moved(end))
+
+    return stateless(
+        lambda blobs, x, like: lax.slice(x, start, end),
+        channels_last=channels_last if len(start) == 4 else None,
+    )
+
+
+def _moved(index: Shape) -> Shape:
+    """A position in (N, C, H, W) as one in (N, H, W, C)."""
+    n, c, *spatial = index
+    return (n, *spatial, c)

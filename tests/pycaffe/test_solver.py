@@ -1,0 +1,192 @@
+"""Solvers, as pycaffe has them."""
+
+import numpy as np
+import pytest
+
+import netc.pycaffe as caffe
+from netc.errors import NetcError
+from tests.pycaffe import nets
+from tests.train import tiny
+
+
+@pytest.fixture
+def make(folder):
+    """A solver from its text and the text of its net."""
+
+    def solver(text=nets.SOLVER, net=nets.PLAIN):
+        (folder / "net.prototxt").write_text(net)
+        (folder / "solver.prototxt").write_text(text)
+        return caffe.get_solver("solver.prototxt")
+
+    return solver
+
+
+@pytest.fixture
+def fed(folder, make):
+    """A solver with test net whose batches come from HDF5 files."""
+    tiny.write_files(folder)
+    return make(nets.SOLVER + "test_iter: 2 test_interval: 100", tiny.SMALL)
+
+
+def fill(net, inputs):
+    for name, value in inputs.items():
+        net.blobs[name].data[...] = value
+
+
+def blobs(net):
+    return {(k, i): b.data.copy() for k, v in net.params.items() for i, b in enumerate(v)}
+
+
+def same(one, two):
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        np.testing.assert_array_equal(value, two[key])
+
+
+def test_the_class_is_that_of_the_type(make):
+    assert type(make()) is caffe.SGDSolver
+    assert type(caffe.SGDSolver("solver.prototxt")) is caffe.SGDSolver
+    with pytest.raises(NetcError, match="AdamSolver on a solver of type SGD"):
+        caffe.AdamSolver("solver.prototxt")
+
+
+def test_a_step_on_inputs_is_sgd(make, inputs):
+    """V = 0.9 V + rate g; W = W - V; the diff left behind is V."""
+    solver = make()
+    reference = caffe.Net("net.prototxt", caffe.TRAIN)
+    fill(solver.net, inputs)
+    weight, velocity = blobs(solver.net), {}
+    for rate in (0.1, 0.1, 0.05):
+        assert solver.lr == pytest.approx(rate) == pytest.approx(solver.lr)
+        for (name, i), value in weight.items():
+            reference.params[name][i].data[...] = value
+        reference.clear_param_diffs()
+        reference.forward(**inputs)
+        reference.backward()
+        for name, i in weight:
+            v = 0.9 * velocity.get((name, i), 0) + rate * reference.params[name][i].diff
+            velocity[name, i] = v
+            weight[name, i] = weight[name, i] - v
+        solver.step(1)
+        for (name, i), value in weight.items():
+            blob = solver.net.params[name][i]
+            np.testing.assert_allclose(blob.data, value, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(blob.diff, velocity[name, i], rtol=1e-3, atol=1e-6)
+    assert solver.iter == 3
+
+
+def test_blobs_after_a_step_are_those_of_its_pass(make, inputs):
+    solver = make()
+    fill(solver.net, inputs)
+    before = blobs(solver.net)
+    solver.step(1)
+    ip1 = inputs["data"] @ before["ip1", 0].T + before["ip1", 1]
+    np.testing.assert_allclose(solver.net.blobs["ip1"].data, np.maximum(ip1, 0), rtol=1e-4)
+    assert solver.net.blobs["ip2"].diff.any()
+    loss = float(solver.net.blobs["loss"].data)
+    solver.step(1)
+    assert float(solver.net.blobs["loss"].data) < loss
+
+
+def test_held_arrays_follow_and_lead(make, inputs):
+    solver = make()
+    fill(solver.net, inputs)
+    held = solver.net.params["ip2"][1].data
+    data = solver.net.blobs["data"].data
+    before = held.copy()
+    solver.step(1)
+    assert not np.array_equal(held, before)
+    held[...] = 40, 0, 0
+    data[...] = 0
+    solver.step(1)
+    assert solver.net.blobs["ip2"].data[0, 0] > 30
+    assert held[0] == pytest.approx(40, abs=1)
+
+
+def test_steps_one_by_one_are_one_long_run(make, folder):
+    tiny.write_files(folder)
+    one, two = (make(nets.SOLVER, tiny.SMALL) for _ in range(2))
+    one.step(5)
+    for _ in range(5):
+        two.step(1)
+        _ = two.net.blobs["ip"].data, two.lr
+    same(blobs(one.net), blobs(two.net))
+
+
+def test_a_step_takes_the_next_batch_and_so_does_forward(fed):
+    fed.step(1)
+    first = fed.net.blobs["data"].data.copy()
+    fed.net.forward()
+    second = fed.net.blobs["data"].data.copy()
+    fed.step(1)
+    third = fed.net.blobs["data"].data.copy()
+    for a, b in ((first, second), (second, third), (first, third)):
+        assert not np.array_equal(a, b)
+
+
+def test_test_nets_share_weights(fed):
+    (net,) = fed.test_nets
+    assert net.params["ip"][0] is fed.net.params["ip"][0]
+    fed.step(2)
+    np.testing.assert_array_equal(net.params["ip"][0].data, fed.net.params["ip"][0].data)
+    fed.net.params["ip"][0].data[...] = 0
+    fed.net.params["ip"][1].data[...] = 0
+    assert net.forward()["loss"] == pytest.approx(np.log(3), 1e-6)
+    assert set(net.forward()) == {"accuracy", "loss"}
+
+
+def test_solve_runs_to_the_end(fed):
+    fed.step(2)
+    fed.solve()
+    assert fed.iter == fed.param.max_iter == 6
+    assert fed.net.params["ip"][0].data.any()
+
+
+def test_snapshot_and_restore(make, folder):
+    tiny.write_files(folder)
+    straight, parts = (make(nets.SOLVER, tiny.SMALL) for _ in range(2))
+    straight.step(6)
+    parts.step(3)
+    parts.snapshot()
+    caffe.set_random_seed(9)
+    other = make(nets.SOLVER, tiny.SMALL)
+    other.step(1)
+    held = other.net.params["ip"][0].data
+    other.restore("p_iter_3.solverstate")
+    assert other.iter == 3
+    np.testing.assert_array_equal(held, parts.net.params["ip"][0].data)
+    other.step(3)
+    same(blobs(other.net), blobs(straight.net))
+    again = make(nets.SOLVER, tiny.SMALL)
+    again.solve("p_iter_3.solverstate")
+    same(blobs(again.net), blobs(straight.net))
+
+
+def test_what_the_caller_wrote_is_in_the_snapshot(make, inputs):
+    solver = make()
+    solver.net.params["ip2"][1].data[...] = 1, 2, 3
+    solver.snapshot()
+    net = caffe.Net("net.prototxt", caffe.TEST, weights="p_iter_0.caffemodel")
+    assert net.params["ip2"][1].data.tolist() == [1, 2, 3]
+
+
+def test_the_seed_decides(make):
+    text = tiny.changed(nets.SOLVER, random_seed=None)
+    caffe.set_random_seed(4)
+    one, two = make(text), make(text)
+    same(blobs(one.net), blobs(two.net))
+    caffe.set_random_seed(5)
+    assert not np.array_equal(blobs(make(text).net)["ip1", 0], blobs(one.net)["ip1", 0])
+
+
+def test_copy_from_into_a_solvers_net(make, inputs):
+    solver = make()
+    caffe.Net("net.prototxt", caffe.TRAIN).save("w.caffemodel")
+    solver.net.copy_from("w.caffemodel")
+    start = blobs(caffe.Net("net.prototxt", caffe.TRAIN, weights="w.caffemodel"))
+    same(blobs(solver.net), start)
+    fill(solver.net, inputs)
+    solver.step(1)
+    for key, blob in blobs(solver.net).items():
+        diff = solver.net.params[key[0]][key[1]].diff
+        np.testing.assert_allclose(blob, start[key] - diff, rtol=1e-5, atol=1e-7)
