@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from netc.lowering import conv_sides, lrn, pool, reduce
+from netc.lowering import conv_sides, dense, lrn, pool, reduce
 from netc.lowering.geometry import Conv, sizes
 from netc.lowering.plan import Plan, table
 from netc.lowering.platform import jit, keep_memory
@@ -72,7 +72,12 @@ CONVOLUTIONS = [
     ("shufflenet", "1x1 g3", 8, 240, 28, 60, 1, 1, 0, 3, 1),
     ("fcn", "fc6", 4, 256, 6, 1024, 6, 1, 0, 1, 1),
     ("deeplab", "conv5 d2", 2, 512, 33, 512, 3, 1, 2, 1, 2),
+    ("dcgan", "deconv 4x4/2", 16, 128, 16, 256, 4, 2, 1, 1, 1),
+    ("unet", "deconv 2x2/2", 4, 64, 56, 128, 2, 2, 0, 1, 1),
     ("fcn", "upscore g21", 2, 21, 64, 21, 4, 2, 1, 21, 1),
+    ("fcn8s", "upscore8 g21", 1, 21, 272, 21, 16, 8, 4, 21, 1),
+    ("fcn32s", "upscore g21", 1, 21, 512, 21, 64, 32, 16, 21, 1),
+    ("fcn8s", "upscore8", 1, 21, 272, 21, 16, 8, 4, 1, 1),
 ]
 
 # net, layer, batch, channels, size, kernel, stride, pad
@@ -95,6 +100,20 @@ NORMALIZATIONS = [
     ("caffenet", "norm2", 16, 256, 13, 5),
     ("googlenet", "norm1", 8, 64, 56, 5),
     ("googlenet", "norm2", 8, 192, 56, 5),
+]
+
+# net, layer, rows, inputs, outputs
+PRODUCTS = [
+    ("lenet", "ip1", 64, 800, 500),
+    ("cifar", "ip1", 100, 1024, 64),
+    ("caffenet", "fc6", 16, 9216, 4096),
+    ("caffenet", "fc7", 16, 4096, 4096),
+    ("caffenet", "fc8", 16, 4096, 1000),
+    ("caffenet", "fc7 b64", 64, 4096, 4096),
+    ("googlenet", "classifier", 8, 1024, 1000),
+    ("resnet", "5/1x1", 196, 512, 2048),
+    ("resnet", "2/1x1", 12544, 64, 256),
+    ("captioner", "gates", 16, 1000, 4000),
 ]
 
 # net, layer, batch, channels, size
@@ -193,8 +212,20 @@ def sums(operation: str, plan: Plan, layout: str) -> Iterator[Case]:
         yield Case(f"{net} {layer}", operation, facts, ways, arguments)
 
 
+def products(plan: Plan, layout: str) -> Iterator[Case]:
+    for net, layer, rows, inputs, outputs in PRODUCTS:
+        x, w, facts = array(rows, inputs), array(outputs, inputs), (rows, inputs, outputs)
+        ways = {
+            way: functools.partial(dense.product, Plan(plan.platform, {"dense": way}))
+            for way in able("dense", facts)
+        }
+        flops = 2 * rows * inputs * outputs
+        yield Case(f"{net} {layer}", "dense", facts, ways, (x, w), flops)
+
+
 OPERATIONS: dict[str, Callable[[Plan, str], Iterator[Case]]] = {
     "conv": convolutions,
+    "dense": products,
     "max_pool": functools.partial(poolings, "max_pool"),
     "ave_pool": functools.partial(poolings, "ave_pool"),
     "lrn": normalizations,

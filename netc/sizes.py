@@ -13,6 +13,7 @@ from netc.lowering.platform import jit
 log = logging.getLogger(__name__)
 
 Counts = tuple[int, ...]
+Given = Mapping[str, Any]
 
 
 class Sizes:
@@ -28,9 +29,7 @@ class Sizes:
         self._programs: dict[Counts, Program] = {(): program}
         self._counters: dict[Counts, Any] = {}
 
-    def count(
-        self, blobs: Mapping[str, Any], state: Mapping[str, Any], key: Any, inputs: Mapping[str, Any]
-    ) -> Counts:
+    def count(self, blobs: Given, state: Given, key: Any, inputs: Given) -> Counts:
         """How many items each of `layers` keeps of these inputs; runs what decides it."""
         counts: Counts = ()
         for _ in self.layers:
@@ -48,9 +47,7 @@ class Sizes:
                 log.info("Compiling for another batch size: %s", kept)
         return self._programs[counts]
 
-    def fit(
-        self, blobs: Mapping[str, Any], state: Mapping[str, Any], key: Any, inputs: Mapping[str, Any]
-    ) -> Program:
+    def fit(self, blobs: Given, state: Given, key: Any, inputs: Given) -> Program:
         """The program for these inputs."""
         return self.of(self.count(blobs, state, key, inputs))
 
@@ -61,6 +58,7 @@ class Sizes:
             at = next(i for i, n in enumerate(graph.nodes) if n.key == node.key)
             before = Program(graph.replace(nodes=graph.nodes[:at]), self.program.plan)
             rows = graph.nodes[at].set_up.rows
+            assert rows is not None, "it is what makes a layer one of these"
 
             def run(blobs: Any, state: Any, key: Any, inputs: Any) -> Any:
                 values, _ = before.apply(blobs, state, key, inputs, keep=node.bottoms)

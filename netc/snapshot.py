@@ -1,8 +1,8 @@
 """Snapshots: weights, solver state and a sidecar, each written whole, the state last.
 
-`PREFIX_iter_N.caffemodel` and `PREFIX_iter_N.solverstate` are Caffe's. `PREFIX_iter_N.run.json` holds
-what Caffe does not keep: seed, data positions, the window of losses, and the digests of the other
-two, so that a pair that does not belong together is noticed.
+`PREFIX_iter_N.caffemodel` and `PREFIX_iter_N.solverstate` are Caffe's. `PREFIX_iter_N.run.json`
+holds what Caffe does not keep: seed, data positions, the window of losses, and the digests of the
+other two, so that a pair that does not belong together is noticed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def paths(prefix: str, iteration: int, hdf5: bool = False) -> Paths:
 
 
 def prefix_of(snapshot_prefix: str, solver_file: str) -> str:
-    """Where snapshots go: unset is the solver file without its extension, a folder takes its stem."""
+    """Where snapshots go: unset is the solver file without its extension, a folder takes its stem.
+
+    Caffe: upgrade_proto.cpp, UpgradeSnapshotPrefixProperty.
+    """
     if not snapshot_prefix:
         return os.path.splitext(solver_file)[0]
     if os.path.isdir(snapshot_prefix):

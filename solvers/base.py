@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Tree = Any
 Rule = Callable[["SolverParameter", optax.GradientTransformation], optax.GradientTransformation]
-Problem = tuple[str, str]
+Problem = tuple[Any, ...]
 Check = Callable[["SolverParameter"], Iterable[Problem]]
 
 
@@ -23,7 +23,8 @@ class Solver(NamedTuple):
 
     rule: (solver message, local_rate) -> the transformation of regularised gradients to steps.
     history: names of the optax state fields that are Caffe's `history`, in file order.
-    check: everything that is wrong with the message for this type, as (message, field).
+    check: everything that is wrong with the message for this type, as (message, field), and an
+        index where the field is repeated.
     decoupled: weight decay joins the step where the rate is applied, instead of the gradient.
     """
 

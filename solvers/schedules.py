@@ -39,6 +39,8 @@ def schedule(p: SolverParameter) -> Callable[[Any], Any]:
 def problems(p: SolverParameter) -> Iterator[Problem]:
     """Why the message describes no schedule, everything at once, as (message, field).
 
+    A repeated field is followed by the index in it.
+
     That base_lr and max_iter are there is for others to see to.
     """
     policy = p.lr_policy
@@ -55,9 +57,9 @@ def problems(p: SolverParameter) -> Iterator[Problem]:
     if "gamma" in needs and p.gamma < 0:
         yield _must(p, "gamma", "be at least 0")
     if policy == "multistep":
-        for before, value in pairwise(p.stepvalue):
+        for i, (before, value) in enumerate(pairwise(p.stepvalue), 1):
             if value < before:
-                yield f"stepvalue must not fall, got {value} after {before}", "stepvalue"
+                yield f"stepvalue must not fall, got {value} after {before}", "stepvalue", i
     if policy == "cosine_restarts" and p.restart_mult < 1:
         yield _must(p, "restart_mult", "be at least 1")
     if policy == "one_cycle" and not 0 < p.peak_at < 1:

@@ -374,7 +374,7 @@ def test_state_is_carried_and_no_blob(monkeypatch):
         assert state["c_ReLU/1"] == passes and state["c_ReLU/2"] == 1 + 3 * passes
     assert values["e"].tolist() == [5, 6]
     assert kept["c_ReLU/1"] == 0
-    assert p.graph.trainable == ()
+    assert p.graph.trainable == ("c_ReLU/0", "e_ReLU/0")
 
 
 def test_traced_once():
@@ -401,6 +401,12 @@ def test_jit_gives_the_numbers_of_eager():
     np.testing.assert_allclose(
         jax.jit(lambda b: loss(p, b, x))(blobs), loss(p, blobs, x), rtol=1e-5
     )
+
+
+def test_a_blob_without_axes_has_none():
+    text = X + "layer { name: 'p' type: 'PReLU' bottom: 'x' top: 'y' prelu_param { %s } }"
+    (blob,) = program(text % "channel_shared: true").init(0)[0].values()
+    assert blob.shape == () and blob == 0.25
 
 
 def test_missing_data_can_be_collected():

@@ -44,6 +44,21 @@ NETS = {
     "no dims at all": ('input: "a" layer { name: "b" }', 'layer { name: "b" }'),
     "nothing old": ('layer { name: "b" }', 'layer { name: "b" }'),
     "dims without inputs": ("input_dim: 3", "input_dim: 3"),
+    "statistics with rates": (
+        """layer { name: "a" type: "BatchNorm" param { lr_mult: 1 decay_mult: 2 name: "m" }
+          param { } param { lr_mult: 3 share_mode: PERMISSIVE } }
+        layer { name: "b" type: "Scale" param { lr_mult: 1 } param { } param { } }""",
+        """layer { name: "a" type: "BatchNorm" param { lr_mult: 0 decay_mult: 0 name: "m" }
+          param { lr_mult: 0 decay_mult: 0 }
+          param { lr_mult: 0 decay_mult: 0 share_mode: PERMISSIVE } }
+        layer { name: "b" type: "Scale" param { lr_mult: 1 } param { } param { } }""",
+    ),
+    "two or four are no upgrade": (
+        'layer { type: "BatchNorm" param { } param { } } layer { type: "BatchNorm" param { } '
+        "param { } param { } param { } }",
+        'layer { type: "BatchNorm" param { } param { } } layer { type: "BatchNorm" param { } '
+        "param { } param { } param { } }",
+    ),
 }
 
 

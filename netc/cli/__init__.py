@@ -17,6 +17,7 @@ COMMANDS = {
     "time": "time a net, layer by layer and as a whole",
     "check": "find mistakes in a net or solver without running it",
     "show": "print a net after one of the compiler's passes",
+    "plot-lr": "draw the learning rate of a solver over its run",
     "summary": "list layers, shapes, parameters, operations and memory",
     "device_query": "list the devices JAX sees",
     "convert_imageset": "turn a list of images into a database",
@@ -54,7 +55,7 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(
             f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"
         )
-    command = importlib.import_module(f"netc.cli.{name}")
+    command = importlib.import_module(f"netc.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"netc {name}",
         description=command.__doc__,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from typing import Any
 
 from netc.errors import DataError, Errors, NetcError, ParseError, UsageError
 from netc.schema import Phase
+
+
+log = logging.getLogger(__name__)
 
 
 def flag(parser: argparse.ArgumentParser, name: str, help: str, **options: Any) -> None:
@@ -148,18 +152,19 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
     import jax
 
-    from netc.lowering.platform import persistent_cache
+    from netc.lowering.platform import keep_memory, persistent_cache
 
     persistent_cache()
     platform = jax.default_backend()
-    wants_gpu = bool(gpu) or bool(mode_gpu)
-    if wants_gpu and platform == "cpu":
-        asked = f"-gpu {gpu}" if gpu else "solver_mode: GPU"
+    if platform == "cpu":
+        keep_memory()
         if gpu:
             raise UsageError(
-                f"{asked}: JAX sees no accelerator, only the CPU",
+                f"-gpu {gpu}: JAX sees no accelerator, only the CPU",
                 hint="install netc[gpu], or leave -gpu out",
             )
+        if mode_gpu:
+            log.warning("solver_mode is GPU, but JAX sees no accelerator: running on the CPU")
     if gpu:
         devices = jax.devices()
         wanted = device_ids(gpu, len(devices))
@@ -187,7 +192,5 @@ def device_ids(gpu: str, count: int) -> list[int]:
 
 def warn(warnings: tuple[NetcError, ...]) -> None:
     """Log what a file had that was passed over."""
-    import logging
-
     for warning in warnings:
-        logging.getLogger("netc").warning("%s", warning.render())
+        log.warning("%s", warning.render())

@@ -45,9 +45,8 @@ def resize(graph: Graph, plan: Plan, rows: Mapping[str, int]) -> Graph:
             nodes.append(node)
             continue
         bottoms = tuple(jax.ShapeDtypeStruct(shapes[b], graph.dtypes[b]) for b in node.bottoms)
-        d = LayerDef(
-            node.param, bottoms, len(node.tops), node.phase, node.source, plan, rows=rows.get(node.key)
-        )
+        place = node.phase, node.source
+        d = LayerDef(node.param, bottoms, len(node.tops), *place, plan, rows=rows.get(node.key))
         layer = node.kind.setup(d)
         for before, now in zip(_blobs(node.set_up), _blobs(layer), strict=True):
             if before != now:
@@ -79,11 +78,20 @@ class _Inference:
         try:
             return self.set_up(node)
         except NetcError as error:
+            if isinstance(error, ShapeError) and len(node.bottoms) > 1:
+                self.tell_bottoms(node, error)
             if isinstance(error, DataError) and self.missing is not None:
                 self.missing.append(error)
             else:
                 self.errors.append(error)
             return None
+
+    def tell_bottoms(self, node: Node, error: NetcError) -> None:
+        """Add what the bottoms are, and which layers made them."""
+        for bottom in node.bottoms:
+            maker = next(n for n in self.graph.nodes if bottom in n.tops)
+            blob, shape = self.graph.blobs[bottom], self.values[bottom].shape
+            error.add_note(_origin(blob, shape, maker))
 
     def set_up(self, node: Node) -> Node:
         bottoms = tuple(self.values[b] for b in node.bottoms)
@@ -163,13 +171,21 @@ class _Inference:
         mine, theirs = spec.shape, owner.spec.shape
         if mine == theirs or (permissive and _size(mine) == _size(theirs)):
             return
-        raise ShapeError(
+        error = ShapeError(
             f"Cannot share param '{given.name}' owned by layer '{owner.layer}' with layer "
             f"'{node.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
             f"shape is {dims(theirs)}; sharing layer expects shape {dims(mine)}",
             node.source.at("param", index),
             None if permissive else "share_mode: PERMISSIVE shares blobs of equal count",
         )
+        maker = next(n for n in self.graph.nodes if n.key == owner.layer)
+        error.add_note(_origin(given.name, theirs, maker))
+        raise error
+
+
+def _origin(blob: str, shape: tuple[int, ...], maker: Node) -> str:
+    at = f", {maker.source.span}" if maker.source.span else ""
+    return f"  '{blob}' {dims(shape)}: layer '{maker.name}'{at}"
 
 
 def _size(shape: tuple[int, ...]) -> int:

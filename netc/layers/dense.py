@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from netc import lowering
 from netc.layers.base import BlobSpec, LabelRule, Layer, LayerDef, register, stateless
 from netc.layers.select import rows_at
 
@@ -29,8 +30,8 @@ def inner_product(d: LayerDef) -> Layer:
         blobs.append(BlobSpec((n,), p.bias_filler))
 
     def forward(blobs, x):
-        weight = blobs[0] if p.transpose else blobs[0].T
-        y = x.reshape(math.prod(batch), k) @ weight
+        flat = x.reshape(math.prod(batch), k)
+        y = lowering.dense.inner_product(d.plan, flat, blobs[0], transpose=p.transpose)
         if p.bias_term:
             y = y + blobs[1][None]
         return y.reshape(*batch, n)

@@ -1,4 +1,4 @@
-"""Layers without bottoms: where blobs come from."""
+"""Where blobs come from, and the layer that hands them to a file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
+from netc.data.convert import Style, decode, read_list
+from netc.data.fail import Fail, failing
 from netc.data.feeds import Feed, open_feed
 from netc.errors import DataError
 from netc.fillers import fill, problem, traced_draw
-from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
+from netc.layers.base import (
+    BlobSpec,
+    Layer,
+    LayerDef,
+    Shape,
+    dims,
+    elementwise,
+    register,
+    stateless,
+)
 from netc.lazy import jax, jnp
-from netc.schema import BlobShape, FillerParameter, Phase
+from netc.load import read_bytes
+from netc.schema import BlobShape, FillerParameter, ImageDataParameter, Phase
 
 T = TypeVar("T")
 
@@ -77,6 +89,93 @@ def hdf5_data(d: LayerDef) -> Layer:
     Caffe: hdf5_data_layer.cpp.
     """
     return _from_source(d)
+
+
+@register("ImageData", bottoms=0, tops=2)
+def image_data(d: LayerDef) -> Layer:
+    """Image files from a list with a label each: (N, C, H, W), and labels (N).
+
+    C is 3, or 1 without is_color. H x W is crop_size, new_height x new_width, or the size of the
+    first image. Caffe: image_data_layer.cpp.
+    """
+    p, crop = d.param.image_data_param, d.param.transform_param.crop_size
+    if p.batch_size == 0:
+        d.fail("Positive batch size required, got 0", "batch_size")
+    if (p.new_height > 0) != (p.new_width > 0):
+        d.fail(
+            "Current implementation requires new_height and new_width to be set at the same time: "
+            f"{p.new_height} and {p.new_width}.",
+            "new_height" if p.new_height else "new_width",
+        )
+    size = (p.new_height, p.new_width)
+    if not crop and not p.new_height:
+        size = _first_image(p, functools.partial(d.fail, kind=DataError))
+    if crop and p.new_height and crop > min(size):
+        d.fail(f"crop_size {crop} is larger than the image, {dims(size)}", "crop_size")
+    high, wide = (crop, crop) if crop else size
+    return outside((p.batch_size, 3 if p.is_color else 1, high, wide), (p.batch_size,))
+
+
+def _first_image(p: ImageDataParameter, fail: Fail) -> tuple[int, int]:
+    """Height and width of the first image in the list."""
+    with failing(fail, "source"):
+        path = p.root_folder + read_list(p.source)[0].path
+        image = decode(read_bytes(path), Style(gray=not p.is_color))
+        if image is None:
+            raise DataError(f"Could not load {path}: no image that OpenCV can read", p.source)
+    return image.shape[0], image.shape[1]
+
+
+@register("WindowData", bottoms=0, tops=2)
+def window_data(d: LayerDef) -> Layer:
+    """Windows of images, background and foreground, warped to crop_size: (N, 3, crop, crop),
+    and labels (N). Caffe: window_data_layer.cpp.
+    """
+    p, crop = d.param.window_data_param, d.param.transform_param.crop_size
+    for field, value in (("batch_size", p.batch_size), ("crop_size", crop)):
+        if value == 0:
+            message = "transform_param" if field == "crop_size" else "window_data_param"
+            given = getattr(d.param, message).HasField(field)
+            d.fail(
+                f"{field} must be positive in {message}, got 0",
+                field if given else "window_data_param",
+            )
+    if p.crop_mode not in ("warp", "square"):
+        d.fail(f"Unknown crop_mode '{p.crop_mode}'", "crop_mode", hint="it is 'warp' or 'square'")
+    return outside((p.batch_size, 3, crop, crop), (p.batch_size,))
+
+
+@register("MemoryData", bottoms=0, tops=2)
+def memory_data(d: LayerDef) -> Layer:
+    """Arrays that the caller gives: (N, C, H, W), and labels (N). Caffe: memory_data_layer.cpp."""
+    p = d.param.memory_data_param
+    shape = (p.batch_size, p.channels, p.height, p.width)
+    if 0 in shape:
+        d.fail(
+            "batch_size, channels, height, and width must be specified and positive in "
+            f"memory_data_param, got {dims(shape)}",
+            "memory_data_param",
+        )
+    return outside(shape, (p.batch_size,))
+
+
+@register("HDF5Output", bottoms=2, tops=0)
+def hdf5_output(d: LayerDef) -> Layer:
+    """Take data and labels for a file, as many of the one as of the other.
+
+    Caffe: hdf5_output_layer.cpp.
+    """
+    if not d.param.hdf5_output_param.file_name:
+        d.fail("Failed to open HDF5 file: file_name is empty", "hdf5_output_param")
+    data, label = (b.shape for b in d.bottoms)
+    if not data or data[:1] != label[:1]:
+        d.fail(
+            "data blob and label blob must have the same batch size: "
+            f"'{d.param.bottom[0]}' is {dims(data)}, '{d.param.bottom[1]}' is {dims(label)}",
+            "bottom",
+            1,
+        )
+    return elementwise(lambda *xs: ())
 
 
 def _from_source(d: LayerDef) -> Layer:

@@ -177,13 +177,13 @@ def infogain_loss(d: LayerDef) -> Layer:
         d.fail('normalize is deprecated. use "normalization"', "normalize")
     shape, axis = d.bottoms[0].shape, d.axis(p.axis)
     outer, classes, inner = check_labels(d, axis, "infogain")
-    stored = _gains(d) if len(d.bottoms) < 3 else None
-    given = d.bottoms[2].shape if stored is None else stored.shape
-    if math.prod(given) != classes**2:
+    stored = _gains(d) if len(d.bottoms) == 2 else None
+    field, given = ("bottom", d.bottoms[-1]) if stored is None else ("source", stored)
+    if math.prod(given.shape) != classes**2:
         d.fail(
             f"the infogain matrix must be {classes} x {classes} for {classes} classes, got "
-            f"{dims(given)}",
-            *(("bottom", 2) if stored is None else ("source",)),
+            f"{dims(given.shape)}",
+            field,
         )
     ignore = ignored_label(d)
     norm = normalizer(d, d.param.loss_param.normalization, outer, inner)

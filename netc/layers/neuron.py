@@ -102,7 +102,7 @@ def bnll(d: LayerDef) -> Layer:
 @register("AbsVal", bottoms=1, tops=1)
 def absval(d: LayerDef) -> Layer:
     """The absolute value of x; the gradient at 0 is 0. Caffe: absval_layer.cpp."""
-    return elementwise(lambda x: jnp.abs(x))
+    return elementwise(lambda x: x * jnp.sign(x))  # the gradient of jnp.abs at 0 is 1
 
 
 @register("Clip", bottoms=1, tops=1, in_place=True)

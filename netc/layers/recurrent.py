@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from netc import lowering
 from netc.layers.base import (
@@ -147,7 +148,9 @@ def _recurrent(d: LayerDef, cell, gates: int, states: int, output: bool) -> Laye
         if static:
             z = z + (bottoms[2].reshape(streams, fixed) @ others.pop(0).T)[None]
         first = first_states(memory, x.dtype, bottoms)
-        every = lowering.recurrent.recur(cell, z, others.pop(0), cont[..., None], first)
+        every: tuple[Any, ...] = lowering.recurrent.recur(
+            d.plan, cell, z, others.pop(0), cont[..., None], first
+        )
         top = every[0]
         if output:
             w_out, b_out = others

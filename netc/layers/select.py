@@ -33,7 +33,11 @@ def reduction(d: LayerDef) -> Layer:
     term = _REDUCTIONS[p.operation]
 
     def forward(blobs, x):
-        y = term(x.reshape(math.prod(batch), count)).sum(1).reshape(batch)
+        rows = term(x).reshape(1, math.prod(batch), count)
+        if math.prod(batch) == 1:
+            y = rows.sum().reshape(batch)
+        else:
+            y = lowering.reduce.channel_sum(d.plan, rows, "NCHW").reshape(batch)
         return y if coefficient == 1 else coefficient * y
 
     return stateless(forward)
@@ -65,11 +69,11 @@ def argmax(d: LayerDef) -> Layer:
 
     def largest(rows):
         """Values and indices of the top_k along the last axis."""
-        turned = jnp.flip(rows, -1)  # of equals, JAX takes the first
         if p.top_k == 1:
-            found = jnp.argmax(turned, -1)[..., None]
-            return rows.max(-1, keepdims=True), length - 1 - found
-        values, found = lax.top_k(turned, p.top_k)
+            value = rows.max(-1, keepdims=True)
+            places = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), rows.shape)
+            return value, jnp.where(rows < value, -1, places).max(-1, keepdims=True)
+        values, found = lax.top_k(jnp.flip(rows, -1), p.top_k)  # of equals, the first
         return values, length - 1 - found
 
     def forward(blobs, x):

@@ -58,38 +58,38 @@ def softmax_with_loss(d: LayerDef) -> Layer:
     mode, ignore = normalization(d), ignored_label(d)
     norm = normalizer(d, mode, outer, inner)
 
-    def terms(log_p):
-        """w_c (1 - p_c)^g (-log p_c) of every class, (outer, classes, inner)."""
+    def cost(log_p):
+        """(1 - p)^g (-log p)"""
         nll = with_gradient_of(-log_p, jnp.minimum(-log_p, MAX_NLL))
-        if gamma:
-            # Bounded away from 0, where the power of a fraction has no gradient.
-            rest = jnp.maximum(-jnp.expm1(log_p), float(jnp.finfo(log_p.dtype).tiny))
-            nll = rest**gamma * nll
-        return nll if by_class is None else jnp.asarray(by_class, nll.dtype) * nll
-
-    def divisor(keep, weight, true):
-        if mode != LossParameter.VALID or not weighted:
-            return norm(keep.sum().astype(weight.dtype))
-        if p.class_weight:
-            per_label = jnp.where(true, jnp.asarray(by_class, weight.dtype), 0).sum(1)
-            weight = weight * per_label
-        total = jnp.where(keep, weight, 0).sum()
-        return jnp.where(total > 0, total, 1)
+        if not gamma:
+            return nll
+        # Bounded away from 0, where the power of a fraction has no gradient.
+        rest = jnp.maximum(-jnp.expm1(log_p), float(jnp.finfo(log_p.dtype).tiny))
+        return rest**gamma * nll
 
     def forward(blobs, x, label, *given):
         label = label.astype(jnp.int32).reshape(outer, inner)
-        true, keep = one_hot(label, classes), counted(label, ignore)
-        weight = jnp.ones((outer, inner), x.dtype)
+        keep, true = counted(label, ignore), one_hot(label, classes)
+        log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
+        each = cost(jnp.where(true, log_p, 0).sum(1))
+        of_label = jnp.ones((outer, inner), x.dtype)
+        if by_class is not None:
+            of_class = jnp.asarray(by_class, x.dtype)
+            of_label = jnp.where(true, of_class, 0).sum(1)
+            each = of_label * each
+        if smoothing:
+            every = cost(log_p) if by_class is None else of_class * cost(log_p)
+            each = (1 - smoothing) * each + smoothing * every.mean(1)
+        entered = of_label if p.class_weight else jnp.ones_like(of_label)
         if given:
             weight = _spread(lax.stop_gradient(given[0]).reshape(share), outer, inner)
-        log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
-        every = terms(log_p)
-        each = jnp.where(true, every, 0).sum(1)
-        if smoothing:
-            each = (1 - smoothing) * each + smoothing * every.mean(1)
-        if given:
-            each = weight * each
-        loss = jnp.where(keep, each, 0).sum() / divisor(keep, weight, true)
+            each, entered = weight * each, weight * entered
+        if mode == LossParameter.VALID and weighted:
+            total = jnp.where(keep, entered, 0).sum()
+            divisor = jnp.where(total > 0, total, 1)
+        else:
+            divisor = norm(keep.sum().astype(x.dtype))
+        loss = jnp.where(keep, each, 0).sum() / divisor
         return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
 
     return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))

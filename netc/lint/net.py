@@ -169,7 +169,7 @@ def slash_in_name(net: Net) -> Iterator[Place]:
     found = [n for n in net.nodes if "/" in n.name]
     if found:
         names = "1 layer name contains" if len(found) == 1 else f"{len(found)} layer names contain"
-        yield at(found[0], "name", message=f"{names} '/'")
+        yield in_layer(found[0], "name", message=f"{names} '/'")
 
 
 def applied_twice(net: Net) -> Iterator[Place]:

@@ -43,9 +43,9 @@ def batch_in_test(net: Net) -> Iterator[Place]:
 def tiny_batch(net: Net) -> Iterator[Place]:
     """Mean and variance of a few examples are noise: training gets unstable, and TEST, which takes
     the averages of all batches, sees other values."""
-    for node in net.known:
-        examples = net.shape(node.bottoms[0])[0] if node.bottoms else 0
-        if by_batch(node) and examples < SMALL_BATCH:
+    for node in filter(by_batch, net.known):
+        examples = net.shape(node.bottoms[0])[0]
+        if examples < SMALL_BATCH:
             yield in_layer(node, message=f"statistics of batches of {examples}")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netc.lowering import affine as affine
     from netc.lowering import conv as conv
+    from netc.lowering import dense as dense
     from netc.lowering import elementwise as elementwise
     from netc.lowering import lrn as lrn
     from netc.lowering import norm as norm
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "affine",
     "conv",
+    "dense",
     "elementwise",
     "lrn",
     "norm",

@@ -18,10 +18,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from netc.lowering.dense import product_natively
 from netc.lowering.geometry import Conv, channel_axis, per_channel, spatial_axes
 from netc.lowering.reduce import dot_folded
 
 Way = Callable[[Conv, Array, Array], Array]
+Product = Callable[[Array, Array], Array]
 
 
 def native(g: Conv, x: Array, w: Array) -> Array:
@@ -39,23 +41,23 @@ def native(g: Conv, x: Array, w: Array) -> Array:
     )
 
 
-def pointwise(g: Conv, x: Array, w: Array) -> Array:
+def pointwise(g: Conv, x: Array, w: Array, product: Product = product_natively) -> Array:
     """A convolution of kernel 1 and no padding: a matrix product over the channels."""
     axes = spatial_axes(g.layout, x.ndim)
     for axis, stride in zip(axes, g.stride, strict=True):
         x = lax.slice_in_dim(x, 0, None, stride, axis)
     matrix = w.reshape(g.num_output, g.channels)
     if g.layout == "NHWC":
-        return lax.dot_general(x, matrix, (((x.ndim - 1,), (1,)), ((), ())))
+        return product(x.reshape(-1, g.channels), matrix).reshape(g.output_shape)
     y = lax.dot_general(matrix, x, (((1,), (1,)), ((), ())))
     return jnp.moveaxis(y, 0, 1)
 
 
-def whole(g: Conv, x: Array, w: Array) -> Array:
+def whole(g: Conv, x: Array, w: Array, product: Product = product_natively) -> Array:
     """A kernel as large as the unpadded image: one matrix product over all of it."""
     if g.layout == "NHWC":
         x = jnp.moveaxis(x, -1, 1)  # the image is smaller than the weights
-    y = x.reshape(g.batch, -1) @ w.reshape(g.num_output, -1).T
+    y = product(x.reshape(g.batch, -1), w.reshape(g.num_output, -1))
     return y.reshape(g.output_shape)
 
 

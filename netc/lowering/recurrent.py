@@ -9,27 +9,28 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from netc.lowering.dense import product
+from netc.lowering.plan import Plan
+
 States = tuple[Array, ...]
 # (pre-activations (N, G), cont (N, 1), states before) -> states after; all states are (N, H)
 Cell = Callable[[Array, Array, States], States]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def recur(cell: Cell, x: Array, w: Array, cont: Array, first: States) -> States:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def recur(plan: Plan, cell: Cell, x: Array, w: Array, cont: Array, first: States) -> States:
     """Every state at every time, (T, N, H) each: s_t = cell(x_t + (cont_t h_{t-1}) W^T, cont_t,
     s_{t-1}), where h is the first state and s_0 is `first`.
 
     x: (T, N, G). w: (G, H). cont: (T, N, 1), which gets no gradient. Going back, the steps only
     pass the gradients of the states on; that of W is one product over all of time.
     """
-    return _forward(cell, x, w, cont, first)[0]
+    return _forward(plan, cell, x, w, cont, first)[0]
 
 
-def _forward(cell: Cell, x: Array, w: Array, cont: Array, first: States):
-    across = w.T
-
+def _forward(plan: Plan, cell: Cell, x: Array, w: Array, cont: Array, first: States):
     def step(states: States, now: tuple[Array, Array]):
-        z = now[0] + (states[0] * now[1]) @ across
+        z = now[0] + product(plan, states[0] * now[1], w)
         states = cell(z, now[1], states)
         return states, (states, z)
 
@@ -37,15 +38,16 @@ def _forward(cell: Cell, x: Array, w: Array, cont: Array, first: States):
     return states, (z, w, cont, first, states)
 
 
-def _backward(cell: Cell, saved, d_states: States):
+def _backward(plan: Plan, cell: Cell, saved, d_states: States):
     z, w, cont, first, states = saved
+    across = w.T
     before = jax.tree.map(lambda f, s: jnp.concatenate([f[None], s[:-1]]), first, states)
 
     def step(d_after: States, now):
         d_out, z, cont, states = now
         _, back = jax.vjp(lambda z, states: cell(z, cont, states), z, states)
         d_z, d_before = back(jax.tree.map(jnp.add, d_after, d_out))
-        d_h = d_before[0] + (d_z @ w) * cont
+        d_h = d_before[0] + product(plan, d_z, across) * cont
         return (d_h, *d_before[1:]), d_z
 
     nothing = jax.tree.map(jnp.zeros_like, first)

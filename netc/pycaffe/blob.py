@@ -22,7 +22,7 @@ class Cell:
 
     def __init__(self, shape: Shape, fill: float = 0.0) -> None:
         self.shape = shape
-        self._fill = fill
+        self.fill = fill
         self._device: Any = None
         self._host: np.ndarray | None = None
 
@@ -30,7 +30,7 @@ class Cell:
         """The array for a caller to read and write, float32."""
         if self._host is None:
             if self._device is None:
-                self._host = np.full(self.shape, self._fill, np.float32)
+                self._host = np.full(self.shape, self.fill, np.float32)
             else:
                 self._host = np.array(self._device, np.float32)
         return self._host
@@ -42,10 +42,11 @@ class Cell:
     def value(self) -> Any:
         """The array for a program, on the device."""
         if self._host is not None:
-            self._device = jnp.array(self._host)
+            # JAX reads the array after this returns, and callers may write into theirs by then.
+            self._device = jnp.asarray(self._host.copy())
             self._drop_unheld()
         elif self._device is None:
-            self._device = jnp.full(self.shape, self._fill, jnp.float32)
+            self._device = jnp.full(self.shape, self.fill, jnp.float32)
         return self._device
 
     def set(self, array: Any) -> None:
@@ -100,11 +101,13 @@ class Blob:
         """Give the blob another shape; its values are gone. See `Net.reshape`."""
         new = tuple(int(n) for n in shape)
         if new != self.shape:
-            self._data, self._diff = Cell(new), Cell(new)
+            self._data, self._diff = Cell(new), Cell(new, self._diff.fill)
 
     def _legacy(self, axis: int) -> int:
         if len(self.shape) > 4:
-            raise ValueError(f"a blob of {len(self.shape)} axes has no num, channels, height, width")
+            raise ValueError(
+                f"a blob of {len(self.shape)} axes has no num, channels, height, width"
+            )
         return self.shape[axis] if axis < len(self.shape) else 1
 
     @property

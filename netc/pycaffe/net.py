@@ -15,6 +15,7 @@ from netc.compile import Arrays, Program
 from netc.errors import GraphError, UsageError, did_you_mean
 from netc.graph.build import build
 from netc.graph.infer import infer
+from netc.graph.ir import Graph
 from netc.graph.splits import insert_splits
 from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
@@ -22,6 +23,7 @@ from netc.phase import filter_net, net_state
 from netc.prototxt import SourceMap
 from netc.pycaffe import mode
 from netc.pycaffe.blob import Blob
+from netc.pycaffe.fitting import Fitting
 from netc.pycaffe.memory import Memory
 from netc.pycaffe.segment import Segment
 from netc.schema import NetParameter, NetState
@@ -89,7 +91,7 @@ class Net:
         self._plan = plan
         self._infer()
         self._blob_by_key: dict[str, Blob] = {}
-        blobs, carried = self._program.init(seed)
+        blobs, carried = self._fitting.program.init(seed)
         for p in self._graph.params:
             blob = (params or {}).get(p.key)
             if blob is None:
@@ -98,22 +100,26 @@ class Net:
             self._blob_by_key[p.key] = blob
 
     def _infer(self) -> None:
-        self._graph = infer(build(self._message, self._source), self._plan, self._seed)
-        self._program = Program(self._graph, self._plan)
-        self._segments: dict[tuple[int, int], Segment] = {}
-        self._memory = Memory(self._graph.memory, getattr(self, "_memory", None))
+        graph = infer(build(self._message, self._source), self._plan, self._seed)
+        self._fitting = Fitting(Program(graph, self._plan))
+        self._memory = Memory(graph.memory, getattr(self, "_memory", None))
+        self._shape_blobs()
+
+    @property
+    def _graph(self) -> Graph:
+        return self._fitting.program.graph
+
+    def _shape_blobs(self) -> None:
+        """Give every blob the shape it has in the graph; where that is new, its values are gone."""
         weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
         shapes = {b: self._graph.shapes[v] for b, v in self._graph.last_values.items()}
         old = getattr(self, "blobs", {})
         self.blobs: OrderedDict[str, Blob] = OrderedDict(
-            (
-                b,
-                old[b]
-                if b in old and old[b].shape == s
-                else Blob(s, weights.get(b, 0.0), self._catch_up),
-            )
+            (b, old.get(b) or Blob(s, weights.get(b, 0.0), self._catch_up))
             for b, s in shapes.items()
         )
+        for name, shape in shapes.items():
+            self.blobs[name].reshape(*shape)
 
     # What the net is made of.
 
@@ -199,10 +205,11 @@ class Net:
     def _forward(self, first: int, last: int) -> float:
         """Run layers by index; the loss."""
         self._catch_up()
-        segment = self._segment(first, last)
+        segment = self._fitting.segment(first, last)
         if segment.fed:
             self._feed(segment)
-        values, loss, state = segment.forward(*self._arguments(segment, self._memory.now))
+        arguments = self._arguments(segment, self._memory.now)
+        values, loss, state = self._fit(first, last, arguments).forward(*arguments)
         for name, value in values.items():
             self.blobs[name]._data.set(value)
         for key, value in self._memory.advance(state).items():
@@ -233,7 +240,7 @@ class Net:
 
     def _backward(self, last: int, first: int) -> None:
         self._catch_up()
-        segment = self._segment(first, last)
+        segment = self._fitting.segment(first, last)
         seeds = {v: self.blobs[self._graph.blobs[v]]._diff.value() for v in segment.open}
         arguments = self._arguments(segment, self._memory.before)
         d_values, d_blobs = segment.backward(*arguments, seeds)
@@ -256,15 +263,14 @@ class Net:
         inputs = {
             v: self.blobs[self._graph.blobs[v]]._data.value() for v in segment.reads + segment.fed
         }
-        return blobs, state, self._key(), inputs
+        key = jax.random.fold_in(jax.random.key(self._seed), self._pass)
+        return blobs, state, key, inputs
 
-    def _key(self) -> Any:
-        return jax.random.fold_in(jax.random.key(self._seed), self._pass)
-
-    def _segment(self, first: int, last: int) -> Segment:
-        if (first, last) not in self._segments:
-            self._segments[first, last] = Segment(self._program, first, last)
-        return self._segments[first, last]
+    def _fit(self, first: int, last: int, arguments: Any) -> Segment:
+        """The segment in the sizes that these arguments lead to; blobs are shaped likewise."""
+        if self._fitting.fit(first, last, arguments):
+            self._shape_blobs()
+        return self._fitting.segment(first, last)
 
     def _feed(self, segment: Segment) -> None:
         """Read the next batch into the tops of the data layers."""
@@ -272,18 +278,8 @@ class Net:
             self.blobs[self._graph.blobs[name]]._data.set(value)
 
     def _next_batch(self, segment: Segment) -> Arrays:
-        values: Arrays = {}
-        for node in segment.graph.nodes:
-            if node.set_up.feed is not None:
-                values.update(
-                    zip(node.tops, node.set_up.feed.batch(self._batch_number), strict=True)
-                )
         self._pass += 1
-        return values
-
-    @property
-    def _batch_number(self) -> int:
-        return self._pass
+        return segment.batch(self._pass - 1)
 
     def _catch_up(self) -> None:
         """Compute what a solver's step left to be computed when somebody looks."""

@@ -1,4 +1,4 @@
-"""A run of layers as two jitted functions: forward with every blob, backward with every gradient."""
+"""A run of layers as two jitted functions: forward, every blob; backward, every gradient."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Segment:
         self.values = self.reads + made
         read_inside = {b for n in nodes for b in n.bottoms}
         self.open = [t for t in made if t not in read_inside]
+
+    def batch(self, k: int) -> Arrays:
+        """What the data layers read in pass k, by value."""
+        fed = ((n.tops, n.set_up.feed) for n in self.graph.nodes if n.set_up.feed is not None)
+        return {t: x for tops, feed in fed for t, x in zip(tops, feed.batch(k), strict=True)}
 
     @cached_property
     def last(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -35,6 +36,16 @@ class _SolverNet(Net):
         return {k: v for k, v in batch.items() if k in segment.fed}
 
 
+class _Loop(Loop):
+    """A loop that keeps what its last iteration began with: the blobs and the pass."""
+
+    began: tuple[Arrays, int] | None = None
+
+    def one(self) -> None:
+        self.began = self.session.blobs(), self.session.batches.k
+        super().one()
+
+
 class Solver:
     """A solver read from a file, one iteration at a time or to the end.
 
@@ -64,11 +75,11 @@ class Solver:
         return view
 
     def _inputs(self, k: int) -> Arrays:
-        """What fills the Input layers: the arrays the caller wrote into their blobs."""
+        """What fills the layers that read nothing: the arrays the caller wrote into their blobs."""
         return {
             t: self.net.blobs[t]._data.value()
             for n in self.net._graph.nodes
-            if n.param.type == "Input"
+            if n.set_up.external is not None and n.set_up.feed is None
             for t in n.tops
         }
 
@@ -102,22 +113,32 @@ class Solver:
 
     def step(self, n: int) -> None:
         """Run n iterations, with tests, log lines and snapshots as the solver says."""
-        loop = self._loop()
-        losses = self._session.carry.losses
-        self._session.carry = self._session.carry._replace(
-            losses=jax.numpy.full_like(losses, np.nan)
-        )
-        for _ in range(n):
-            self.net._catch_up()
-            self._collect()
-            before, k = self._session.blobs(), self._session.batches.k
-            inputs = self._inputs(k)
-            loop.one()
+        carry = self._session.carry
+        fresh = jax.numpy.full_like(carry.losses, np.nan)  # Caffe: each call has its own window
+        self._session.carry = carry._replace(losses=fresh)
+
+        def steps(loop: Loop) -> None:
+            for _ in range(n):
+                loop.one()
+            loop.flush()
+
+        self._run(steps)
+
+    def _run(self, go: Callable[[Loop], None]) -> None:
+        """Iterations between what the caller wrote and what the nets show."""
+        self._collect()
+        self.net._behind, inputs = None, self._inputs(0)
+        loop = _Loop(self._session, self._prefix, Signals("none", "none"), progress=False)
+        try:
+            go(loop)
+        finally:
             self._publish()
-            if loop.stopping:
-                break
-            self._leave_behind(before, k, inputs)
-        loop.flush()
+            if loop.began:
+                self._leave_behind(*loop.began, inputs)
+        shown = (c for b in self.net.blobs.values() for c in (b._data, b._diff))
+        diffs = (b._diff for b in self.net._blob_by_key.values())
+        if any(cell.written for cell in (*shown, *diffs)):
+            self.net._catch_up()
 
     def _leave_behind(self, before: Arrays, k: int, inputs: Arrays) -> None:
         """When somebody looks, show the blobs and gradients of the last pass of the iteration."""
@@ -129,15 +150,17 @@ class Solver:
             values = {**session.batches.make(last), **inputs}
             for name, value in values.items():
                 net.blobs[net._graph.blobs[name]]._data.set(value)
-            segment = net._segment(0, len(net._graph.nodes) - 1)
+            whole = 0, len(net._graph.nodes) - 1
             carried = set(net._graph.carried)
             blobs = {key: v for key, v in before.items() if key not in carried}
             state = {key: v for key, v in before.items() if key in carried}
             for i in range(k if net._graph.memory else last, last):
                 fed = {**session.batches.make(i), **inputs}
-                state = segment.forward(blobs, state, session.pass_key(i), fed)[2]
+                arguments = (blobs, state, session.pass_key(i), fed)
+                state = net._fit(*whole, arguments).forward(*arguments)[2]
             net._memory.before = {key: state[key] for key in net._graph.memory}
             arguments = (blobs, state, session.pass_key(last), values)
+            segment = net._fit(*whole, arguments)
             made, _, _ = segment.forward(*arguments)
             seeds = {v: net.blobs[net._graph.blobs[v]]._diff.value() for v in segment.open}
             d_values, _ = segment.backward(*arguments, seeds)
@@ -154,12 +177,7 @@ class Solver:
         """Run to max_iter, from a snapshot if one is named."""
         if state_file:
             self.restore(state_file)
-        self._collect()
-        self._loop().solve()
-        self._publish()
-
-    def _loop(self) -> Loop:
-        return Loop(self._session, self._prefix, Signals("none", "none"), progress=False)
+        self._run(Loop.solve)
 
     def snapshot(self) -> None:
         """Write the weights and the state of this iteration."""

@@ -104,6 +104,15 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Softmax": each(5),
     "SoftmaxWithLoss": each(5),
     "EuclideanLoss": each(3),
+    "SigmoidCrossEntropyLoss": each(8),
+    "MultinomialLogisticLoss": each(1),
+    "HingeLoss": each(3),
+    "InfogainLoss": each(7),
+    "ContrastiveLoss": each(3),
+    "SmoothL1Loss": each(5),
+    "L1Loss": each(3),
+    "Reduction": each(1),
+    "ArgMax": each(2),
     "Accuracy": each(1),
     "Data": moves,
     "HDF5Data": moves,
@@ -114,6 +123,12 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Concat": moves,
     "Flatten": moves,
     "Reshape": moves,
+    "Slice": moves,
+    "Tile": moves,
+    "Filter": moves,
+    "BatchReindex": moves,
+    "Parameter": moves,
+    "Embed": moves,
 }
 
 

@@ -94,8 +94,10 @@ class Batches:
         self._own = [v for v in graph.inputs if v not in fed]
         self._place = place or jax.device_put
         if self._own and provide is None:
+            (node,) = (n for n in graph.nodes if self._own[0] in n.tops)
             raise SolverError(
-                f"nothing fills the blob '{self._own[0]}' of an Input layer of net '{graph.name}'",
+                f"nothing fills the blob '{self._own[0]}' of layer '{node.name}' "
+                f"({node.param.type}) of net '{graph.name}'",
                 hint="give the net a Data or HDF5Data layer, or fill the blob from Python",
             )
         self._provide, self.k, self.waited = provide, k, 0.0

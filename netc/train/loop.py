@@ -1,8 +1,12 @@
-"""The loop: test, iterate, report, snapshot, in Caffe's order. Caffe: solver.cpp, Solve and Step."""
+"""The loop: test, iterate, report, snapshot, in Caffe's order.
+
+Caffe: solver.cpp, Solve and Step.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from typing import Any, NamedTuple
@@ -11,7 +15,8 @@ import jax
 import numpy as np
 
 from netc import snapshot
-from netc.errors import SnapshotError
+from netc.compile import Program
+from netc.errors import DataError, SnapshotError
 from netc.prototxt import to_text
 from netc.schema import SolverParameter
 from netc.train import debug, health
@@ -59,7 +64,8 @@ class Loop:
         self.saved_at = -1
         self._due: deque[Due] = deque()
         self._bar, self._bar_enabled = Progress(0, 0, 0, enabled=False), progress
-        self._debug, self._debugged = None, None  # a jitted function, and the program it is of
+        self._debug: Any = None
+        self._debugged: Program | None = None  # the program that _debug is made of
         self._shown = (0.0, session.iteration)
         self._tests_from: list[int] | None = None  # where the tests of now began, while they run
 
@@ -74,8 +80,12 @@ class Loop:
         bar = Progress(p.max_iter, session.iteration, batch, self._bar_enabled)
         with bar, self.signals:
             self._bar = bar
-            while session.iteration < p.max_iter and not self.stopping:
-                self.one()
+            try:
+                while session.iteration < p.max_iter and not self.stopping:
+                    self.one()
+            except DataError:
+                self.flush()
+                raise
             self.flush()
             self.finish()
         log.info("Optimization stopped early." if self.stopping else "Optimization Done.")
@@ -204,7 +214,7 @@ class Loop:
         if means is None:
             log.info("Test interrupted.")
             return
-        loss = means.pop("")
+        loss = means.pop("", math.nan)
         if self.p.test_compute_loss:
             log.info("Test loss: %s", number(float(loss)))
         graph = net.program.graph

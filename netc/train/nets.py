@@ -137,21 +137,21 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
     p, source = solver.message, solver.source
     errors: list[NetcError] = []
 
-    def wrong(message: str, field: str, hint: str | None = None) -> None:
-        errors.append(SolverError(message, source.at(field) or source.span, hint))
+    def wrong(message: str, *field: str | int, hint: str | None = None) -> None:
+        errors.append(SolverError(message, source.at(*field) or source.span, hint))
 
     if p.type not in SOLVERS:
         wrong(
             f"Unknown solver type: {p.type} (known types: {', '.join(SOLVERS)})",
             "type",
-            did_you_mean(p.type, SOLVERS),
+            hint=did_you_mean(p.type, SOLVERS),
         )
     else:
         for found in SOLVERS[p.type].check(p):
             wrong(*found)
-    for message, field in problems(p):
-        unknown = field == "lr_policy" and p.lr_policy not in POLICIES
-        wrong(message, field, did_you_mean(p.lr_policy, POLICIES) if unknown else None)
+    for message, *field in problems(p):
+        unknown = field == ["lr_policy"] and p.lr_policy not in POLICIES
+        wrong(message, *field, hint=did_you_mean(p.lr_policy, POLICIES) if unknown else None)
     if p.average_loss < 1:
         wrong(
             f"average_loss should be non-negative and at least 1, got {p.average_loss}",
@@ -163,9 +163,9 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
         wrong(
             f"Unknown regularization type: {p.regularization_type}",
             "regularization_type",
-            'it is "L1" or "L2"',
+            hint='it is "L1" or "L2"',
         )
     for field, example in (("base_lr", "0.01"), ("max_iter", "10000")):
         if not p.HasField(field):
-            wrong(f"{field} is missing", field, f"{field}: {example}")
+            wrong(f"{field} is missing", field, hint=f"{field}: {example}")
     raise_all(errors)

@@ -140,6 +140,8 @@ def _begin(session: Session, options: Options, found: Snapshot | None) -> None:
 def tell_frozen(session: Session) -> None:
     """Say how much of the net stands still."""
     graph = session.train.graph
+    if not graph.weights:
+        log.warning("no layer of the net has a loss: nothing is learnt")
     sizes = {p.key: _size(p.spec.shape) for p in graph.params if not p.carried}
     still = {k: n for k, n in sizes.items() if k not in graph.trainable}
     if still:

@@ -21,7 +21,7 @@ from netc.sizes import Counts, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
 from netc.train.nets import NetInState, Nets, check_solver, resolve
-from netc.train.step import Carry, Metrics, Step, make_step, make_test, start
+from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import read_weights
 from netc.weights.match import Match, match
@@ -162,23 +162,23 @@ class Session:
     def test(self, index: int, go_on: Callable[[], bool] = lambda: True) -> Arrays | None:
         """The mean of every output of test net `index` over its test_iter batches, NumPy.
 
-        The loss is under ''. Memory starts at zero. None if `go_on`, asked before every batch,
-        says no.
+        The loss is under ''. Memory starts at zero. Empty where test_iter is 0. None if `go_on`,
+        asked before every batch, says no.
         """
         net = self.tests[index]
         trained = self.blobs()
         blobs = {**net.own, **{k: trained[t] for k, t in net.shared.items()}}
         learned = {p.key: blobs[p.key] for p in net.program.graph.params if not p.carried}
         state = {k: blobs[k] for k in net.program.graph.carried}
-        total: Any = None
+        total: Arrays = {}
         for _ in range(net.iterations):
             if not go_on():
                 return None
             k = jnp.int32(net.batches.k)
             values, memory = net.run(learned, state, net.key, k, next(net.batches))
             state |= memory
-            total = values if total is None else jax.tree.map(jnp.add, total, values)
-        return jax.tree.map(lambda x: np.asarray(x) / max(net.iterations, 1), total)
+            total = jax.tree.map(jnp.add, total, values) if total else values
+        return {k: np.asarray(x) / net.iterations for k, x in total.items()}
 
     def load_weights(self, path: str) -> Match:
         """Copy blobs from a file by layer name, also into the test nets' own. Raises WeightsError."""

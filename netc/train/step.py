@@ -97,7 +97,8 @@ def make_step(
     The gradient is summed over iter_size passes, in a loop unrolled at compile time.
     sized: the program of each pass, where it is not the same for all.
     """
-    each = [jax.value_and_grad(pass_loss(q), has_aux=True) for q in sized or [program] * p.iter_size]
+    programs = sized or [program] * p.iter_size
+    each = [jax.value_and_grad(pass_loss(q), has_aux=True) for q in programs]
     update, rate_at = optimizer(program, p).update, schedule(p)
     outputs = program.graph.outputs
 

@@ -19,6 +19,7 @@ from netc.lowering.plan import Plan, parse_overrides
 from netc.lowering.platform import jit
 from netc.phase import net_state
 from netc.schema import NetState, Phase
+from netc.sizes import Sizes
 from netc.train.batches import Batches
 from netc.train.log import number
 
@@ -55,6 +56,7 @@ def time_net(
     inputs = next(batches)
     batches.close()
     key = jax.random.key(0)
+    program = Sizes(program).fit(blobs, carried, key, inputs)
     every = jit(lambda *a: program.apply(*a, keep=list(program.graph.blobs))[0])
     values = every(blobs, carried, key, inputs)
     log.info("Performing Forward")

@@ -47,7 +47,7 @@ def test_every_command_has_help(name, capsys):
         main([name, "--help"])
     told = capsys.readouterr().out
     assert end.value.code == 0 and f"usage: netc {name}" in told
-    what = importlib.import_module(f"netc.cli.{name}").__doc__.splitlines()[0]
+    what = importlib.import_module(f"netc.cli.{name.replace('-', '_')}").__doc__.splitlines()[0]
     assert what in told
 
 

@@ -23,8 +23,8 @@ def positions(x, axis):
 
 
 def weighted_softmax_loss(
-    x, label, weight=None, *, axis=1, ignore=None, norm="VALID", by_class=None, smoothing=0.0,
-    gamma=0.0, count_weights=True,
+    x, label, weight=None, *, axis=1, ignore=None, norm: str | float = "VALID", by_class=None,
+    smoothing=0.0, gamma=0.0, count_weights=True,
 ):  # fmt: skip
     """SoftmaxWithLoss with what netc adds; weight: one per position."""
     rows, outer = positions(softmax(x, axis), axis)

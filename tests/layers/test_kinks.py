@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ..cases import LayerCase
-from .running import run
+from .running import compiled, run
 
 
 def gradients(type, fields, *bottoms, tops=1):
@@ -26,6 +26,19 @@ IMAGE = [[[[1, 5, 5], [5, 2, 0], [0, 5, 3]]]]
 KINKS = [
     ("ReLU", "", [[-1, 0, 1]], [[0, 0, 1]]),
     ("ReLU", "relu_param { negative_slope: 0.5 }", [[-1, 0, 1]], [[0.5, 0.5, 1]]),
+    ("ELU", "elu_param { alpha: 0.5 }", [[0, 1]], [[0.5, 1]]),
+    ("AbsVal", "", [[-2, 0, 3]], [[-1, 0, 1]]),
+    ("BNLL", "", [[0, 100, -100]], [[0.5, 1, 0]]),
+    ("Clip", "clip_param { min: -1 max: 1 }", [[-1.5, -1, 0, 1, 1.5]], [[0, 1, 1, 1, 0]]),
+    ("Clip", "clip_param { min: 1 max: -1 }", [[-1, 0, 1]], [[0, 0, 0]]),
+    ("Threshold", "", [[-1, 0, 1]], [[0, 0, 0]]),
+    # Caffe divides by 0: NaN.
+    ("Power", "power_param { power: 3 }", [[0, 1]], [[0, 3]]),
+    ("Power", "power_param { power: 0.5 }", [[0, 4]], [[0, 0.25]]),
+    ("Power", "power_param { power: 1.5 shift: -1 }", [[1, 5]], [[0, 3]]),
+    ("Power", "power_param { scale: 3 }", [[0, 1]], [[3, 3]]),
+    ("Power", "power_param { power: 0 }", [[0, 1]], [[0, 0]]),
+    ("Power", "power_param { scale: 0 shift: 2 }", [[0, 1]], [[0, 0]]),
     # The first maximum of each window in row-major order.
     ("Pooling", "pooling_param { kernel_size: 2 }", [IMAGE],
         [[[[[0, 2, 0], [1, 0, 0], [0, 1, 0]]]]]),
@@ -67,6 +80,42 @@ def test_largest_loss_is_minus_log_of_the_smallest_float(score):
     running = run(LayerCase("SoftmaxWithLoss", "", [x, np.array([1, 0])], [()]), "TRAIN")
     (loss,) = running.tops(*running.arrays())
     assert float(loss) == pytest.approx((126 * np.log(2) + np.log(2)) / 2, rel=1e-6)
+
+
+def test_gradient_of_prelu_at_0_is_its_slope():
+    x = np.array([[-2.0], [0.0], [3.0]])
+    running = run(LayerCase("PReLU", "", [x], [(3, 1)], blobs=[(1,)]), "TRAIN")
+    (slope,), bottoms = running.arrays()
+    top = lambda slope, x: running.tops([slope], [x])[0].sum()  # noqa: E731
+    dslope, dx = jax.grad(top, (0, 1))(slope, *bottoms)
+    np.testing.assert_array_equal(dx, [slope, slope, [1]])
+    np.testing.assert_array_equal(dslope, [-2])
+
+
+@pytest.mark.parametrize("eps", [1e-9, 0.5])
+def test_gradient_of_mvn_takes_the_top_for_the_exact_quotient(eps):
+    x, dy = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6))
+    shape = x.shape
+    running = run(LayerCase("MVN", f"mvn_param {{ eps: {eps} }}", [shape], [shape]), "TRAIN")
+    y, pull = jax.vjp(lambda x: running.tops((), [x])[0], jnp.asarray(x, jnp.float32))
+    mean = lambda v: v.mean((2, 3), keepdims=True)  # noqa: E731
+    along = mean(dy * np.asarray(y)) * y
+    want = (dy - mean(dy) - along) / (x.std((2, 3), keepdims=True) + eps)
+    np.testing.assert_allclose(pull(jnp.asarray(dy, jnp.float32))[0], want, atol=2e-6)
+
+
+def test_gradient_of_a_shared_factor_adds_up_at_batch_size_1():
+    net = """
+    layer { name: "i" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 3 } } }
+    layer { name: "a" type: "Scale" bottom: "x" top: "y" param { name: "s" } }
+    layer { name: "b" type: "Scale" bottom: "x" top: "z" param { name: "s" } }
+    layer { name: "sum" type: "Eltwise" bottom: "y" bottom: "z" top: "loss" loss_weight: 1 }
+    """
+    program = compiled(net)
+    blobs, state = program.init(0)
+    x = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    loss = lambda blobs: program.loss(program.apply(blobs, state, None, {"x": x})[0])  # noqa: E731
+    np.testing.assert_array_equal(jax.grad(loss)(blobs)["a/0"], [2 * 3, 2 * 12])
 
 
 @pytest.mark.parametrize("fields", ["", "eltwise_param { operation: PROD }"])

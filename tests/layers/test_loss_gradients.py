@@ -78,7 +78,8 @@ def test_items_picked_twice_add_their_gradients():
 @pytest.mark.parametrize("index", [-1, 3, 1000])
 def test_an_index_outside_gives_nan(type, index):
     fields = "embed_param { input_dim: 3 num_output: 2 }" if type == "Embed" else ""
-    bottoms = [np.ones((3, 2)), np.array([1, index])][type == "Embed" :]
+    picks = np.array([1, index])
+    bottoms = [picks] if type == "Embed" else [np.ones((3, 2)), picks]
     running = run(LayerCase(type, fields, bottoms, [(2, 2)]), "TRAIN")
     (y,) = running.tops(*running.arrays())
     assert np.isfinite(y[0]).all() and np.isnan(y[1]).all()
@@ -98,10 +99,10 @@ def test_gains_from_a_file(shape, tmp_path):
     path = tmp_path / "gains.binaryproto"
     path.write_bytes(b"".join(map(bytes, blob_pieces(gains.reshape(shape)))))
     program = compiled(NET.format(path))
-    inputs = {"x": np.arange(12, dtype=np.float32).reshape(4, 3) / 7}
-    inputs["y"] = np.array([0, 2, 1, 2], np.float32)
+    x, y = np.arange(12).reshape(4, 3) / 8, np.array([0, 2, 1, 2])
+    inputs = {"x": x.astype(np.float32), "y": y.astype(np.float32)}
     values, _ = program.apply({}, {}, None, inputs)
-    want = infogain_loss(inputs["x"].astype(float), inputs["y"], gains.astype(float))
+    want = infogain_loss(x, y, gains.astype(float))
     assert float(values["loss"]) == pytest.approx(float(want), rel=1e-5)
 
 

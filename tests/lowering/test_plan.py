@@ -1,16 +1,17 @@
 import pytest
 
 from netc.errors import UsageError
-from netc.lowering import conv_sides, lrn, pool, reduce
+from netc.lowering import conv_sides, dense, lrn, pool, reduce
 from netc.lowering.geometry import Conv
 from netc.lowering.plan import Plan, parse_overrides, table
 from netc.lowering.table import ROWS
 
 OPERATIONS = [
-    *((side, {*ways, *conv_sides.RECURSIVE[side]}) for side, ways in conv_sides.WAYS.items()),
+    *((side, {*ways, *conv_sides.PLANNED[side]}) for side, ways in conv_sides.WAYS.items()),
     ("max_pool", set(pool.MAX_WAYS)),
     ("ave_pool", set(pool.SUM_WAYS)),
     ("lrn", set(lrn.WAYS)),
+    ("dense", set(dense.WAYS)),
     ("channel_sum", set(reduce.SUM_WAYS)),
     ("channel_dot", set(reduce.DOT_WAYS)),
 ]

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import stat
 import subprocess
@@ -68,3 +69,32 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="compiled programs are not kept: .*file"):
         platform.persistent_cache(str(tmp_path / "file" / "xla"))
     assert jax.config.jax_compilation_cache_dir == before
+
+
+HUNGRY = """
+import resource, sys
+import numpy as np
+from netc.lowering.platform import keep_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+if sys.argv[1] == "keep":
+    keep_memory()
+np.ones(1 << 24)
+before = faults()
+np.ones(1 << 24)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is meant")
+def test_kept_memory_is_not_faulted_in_again():
+    command = [sys.executable, "-c", HUNGRY]
+    kept, plain = (
+        int(subprocess.run([*command, how], check=True, capture_output=True).stdout)
+        for how in ("keep", "plain")
+    )
+    if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+        pytest.skip("not glibc")
+    assert kept < 50 <= plain

@@ -103,6 +103,54 @@ def test_held_arrays_follow_and_lead(make, inputs):
     assert held[0] == pytest.approx(40, abs=1)
 
 
+def test_held_blobs_are_those_of_the_last_pass(make, inputs):
+    """Looked at before, or only now: the same as after a step."""
+    solver = make()
+    fill(solver.net, inputs)
+    alone = solver.net.params["ip2"][1].diff
+    solver.step(1)
+    assert alone.any()
+    held = solver.net.blobs["ip2"].data, alone
+    solver.step(1)
+    copies = [a.copy() for a in held]
+    assert all(a.any() for a in copies)
+    np.testing.assert_array_equal(copies[0], solver.net.blobs["ip2"].data)
+    np.testing.assert_array_equal(copies[1], solver.net.params["ip2"][1].diff)
+    assert all(
+        np.shares_memory(a, b)
+        for a, b in zip(
+            held, [solver.net.blobs["ip2"].data, solver.net.params["ip2"][1].diff], strict=True
+        )
+    )
+
+
+def test_after_solve_the_nets_show_its_last_pass(make, inputs):
+    one, two = make(), make()
+    for solver in (one, two):
+        fill(solver.net, inputs)
+    one.step(6)
+    two.step(1)
+    assert two.net.blobs["loss"].data > 0
+    two.solve()
+    same(blobs(one.net), blobs(two.net))
+    for name in ("loss", "ip1"):
+        np.testing.assert_array_equal(one.net.blobs[name].data, two.net.blobs[name].data)
+    np.testing.assert_array_equal(one.net.params["ip1"][0].diff, two.net.params["ip1"][0].diff)
+
+
+def test_a_step_computes_its_blobs_once(make, inputs, monkeypatch):
+    """Those of passes that nobody looked at are never computed."""
+    solver = make()
+    fill(solver.net, inputs)
+    runs = []
+    fit = type(solver.net)._fit
+    monkeypatch.setattr(type(solver.net), "_fit", lambda self, *a: runs.append(0) or fit(self, *a))
+    solver.step(5)
+    assert runs == []
+    _ = solver.net.blobs["ip1"].data, solver.net.params["ip1"][0].diff
+    assert len(runs) == 1
+
+
 def test_steps_one_by_one_are_one_long_run(make, folder):
     tiny.write_files(folder)
     one, two = (make(nets.SOLVER, tiny.SMALL) for _ in range(2))

@@ -170,7 +170,7 @@ def test_warm_up_is_a_line_to_where_the_policy_then_is(text, factor):
         ),
         (
             "lr_policy: 'multistep' gamma: 1 stepvalue: 30 stepvalue: 10 stepvalue: 31",
-            [("stepvalue must not fall, got 10 after 30", "stepvalue")],
+            [("stepvalue must not fall, got 10 after 30", "stepvalue", 1)],
         ),
         (
             "lr_policy: 'cosine_restarts' restart_mult: 0.5",

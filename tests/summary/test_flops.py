@@ -29,9 +29,18 @@ BY_HAND = {
     'bottom: "x" type: "Eltwise"': 420,
     'bottom: "x" type: "Eltwise" eltwise_param { coeff: 1 coeff: -1 }': 420 * 2,
     'type: "ReLU"': 420,
+    'type: "BatchNorm"': 420 * 5,
+    'type: "BatchNorm" phase: TEST': 420 * 2,
+    'type: "BatchNorm" batch_norm_param { use_global_stats: true }': 420 * 2,
+    'type: "BatchNorm" phase: TEST batch_norm_param { use_global_stats: false }': 420 * 5,
+    'type: "Scale"': 420,
+    'type: "Scale" scale_param { bias_term: true }': 840,
     'type: "Dropout"': 840,
     'type: "Dropout" phase: TEST': 0,
     'bottom: "x" type: "Concat"': 0,
+    'type: "Reduction"': 420,
+    'type: "ArgMax"': 840,
+    'type: "Tile" tile_param { tiles: 2 }': 0,
 }  # fmt: skip
 
 

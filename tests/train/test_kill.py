@@ -25,7 +25,11 @@ class Process:
     def __init__(self, folder, *arguments):
         self.log = ""
         self._process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True
+            [sys.executable, *arguments],
+            cwd=folder,
+            env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "cache")},
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def wait_for(self, text):

@@ -4,10 +4,12 @@ import math
 import re
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 from netc.compile import Program
+from netc.errors import DataError
 from netc.schema import Phase
 from netc.train.log import GlogFormatter
 from netc.train.loop import Loop
@@ -367,3 +369,23 @@ def test_the_loop_runs_ahead_of_its_reports(monkeypatch):
     monkeypatch.setattr(Loop, "tell", noted)
     solve(tiny.changed(PLAIN, max_iter=6, test_iter=None, test_interval=0, snapshot=0))
     assert told == [(0, 3), (1, 4), (2, 5), (3, 6), (4, 6), (5, 6)]
+
+
+def test_what_was_done_is_told_when_the_data_fail(tmp_path, lines, monkeypatch):
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["label"][9] = 5
+    step = Session.step
+
+    def slow(self):
+        metrics = step(self)
+        return metrics._replace(loss=Reading("loss", metrics.loss, []))
+
+    monkeypatch.setattr(Session, "step", slow)
+    with pytest.raises(DataError, match=r"label 5 is outside the 3 classes"):
+        solve(FIXED)
+    assert short(lines) == [*shown(0), *shown(1)]
+
+
+def test_test_iter_may_be_zero(lines):
+    solve(tiny.changed(PLAIN, test_iter=0, max_iter=1, display=0, snapshot=0))
+    assert short(lines) == ["test net 0", *saved(1), DONE]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from netc.solvers import SOLVERS
 
 from netc import snapshot
-from netc.solvers import SOLVERS
 from netc.train.saving import restore, save
 from tests.train import tiny
 

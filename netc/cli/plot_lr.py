@@ -1,0 +1,49 @@
+"""Draw the learning rate of a solver over its run, and print it where the schedule turns.
+
+netc plot-lr solver.prototxt
+netc plot-lr solver.prototxt -o rate.svg --log --set lr_policy=cosine --set warmup_iter=500
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from netc import chart
+from netc.cli.common import expecting, flag, no_device, one_file, warn
+from netc.errors import UsageError
+from netc.load import read_solver
+from netc.overrides import override_solver
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", help="the solver's prototxt")
+    flag(parser, "solver", "the solver's prototxt")
+    parser.add_argument("-o", "--output", help="a picture to write, .svg or .png")
+    parser.add_argument("--log", action="store_true", help="draw the rate on a logarithmic scale")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a field"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    path = one_file(args, "solver")
+    with expecting("solver", path):
+        solver = read_solver(path)
+    warn(solver.warnings)
+    solver = override_solver(solver, args.set)
+    no_device()
+
+    from netc.train import rates
+    from netc.train.nets import check_solver
+
+    check_solver(solver)
+    drawn = rates.chart(solver.message, args.log)
+    if args.output:
+        try:
+            chart.write(args.output, drawn)
+        except OSError as error:
+            raise UsageError(f"{args.output} cannot be written: {error.strerror}") from None
+    else:
+        print(chart.text(drawn) + "\n")
+    print(rates.table(solver.message))
+    return 0
