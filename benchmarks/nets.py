@@ -2,8 +2,8 @@
 
 The nets are those of tests/golden/nets at the batch sizes below; a step is forward, backward and an
 SGD update with momentum. Both run in this process, in turn, and the best of the rounds counts.
-Without PyTorch only netc's figures are printed. `--compile` measures the time to compile instead, cold
-and from the persistent cache.
+Without PyTorch only netc's figures are printed. `--compile` measures the time to compile instead,
+cold and from the persistent cache.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ SOLVER = SolverParameter(
     base_lr=1e-4, lr_policy="fixed", momentum=0.9, weight_decay=5e-4, max_iter=1000
 )
 SMALL = 'weight_filler { type: "msra" }'
+LABEL = 'layer { name: "label" type: "Input" top: "label" input_param { shape { dim: %d } } }'
 LOSS = 'layer { name: "L" type: "SoftmaxWithLoss" bottom: "%s" bottom: "label" top: "L" }'
 
 
@@ -56,7 +57,7 @@ def program(name: str) -> Program:
     if not any(layer.type == "SoftmaxWithLoss" for layer in loaded.message.layer):
         prob = next(x for x in loaded.message.layer if x.type == "Softmax")
         scores = prob.bottom[0]
-        text += f'\nlayer {{ name: "label" type: "Input" top: "label" input_param {{ shape {{ dim: {batch} }} }} }}'
+        text += "\n" + LABEL % batch
         loaded = parse_net(text + "\n" + LOSS % scores, name)
     for layer in loaded.message.layer:
         for shape in layer.input_param.shape:

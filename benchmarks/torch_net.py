@@ -22,7 +22,10 @@ class TorchNet(nn.Module):
         self.graph = program.graph
         blobs, _ = program.init(0)
         self.blobs = nn.ParameterDict(
-            {k.replace("/", "_").replace(".", "_"): nn.Parameter(torch.from_numpy(np.array(v))) for k, v in blobs.items()}
+            {
+                k.replace("/", "_").replace(".", "_"): nn.Parameter(torch.from_numpy(np.array(v)))
+                for k, v in blobs.items()
+            }
         )
 
     def forward(self, inputs: dict[str, Any]) -> Any:
@@ -50,9 +53,7 @@ def _convolution(node: Node, blobs: list[Any], x: Any) -> Any:
     p = node.param.convolution_param
     bias = blobs[1] if len(blobs) > 1 else None
     one = lambda values, default: tuple(values) or default  # noqa: E731
-    return F.conv2d(
-        x, blobs[0], bias, one(p.stride, 1), one(p.pad, 0), one(p.dilation, 1), p.group
-    )
+    return F.conv2d(x, blobs[0], bias, one(p.stride, 1), one(p.pad, 0), one(p.dilation, 1), p.group)
 
 
 def _pooling(node: Node, blobs: list[Any], x: Any) -> Any:

@@ -42,8 +42,9 @@ def first_sentence(docstring: str | None) -> str:
 
 def tables() -> str:
     """The tables of layers, solvers, policies and formats."""
-    from netc.layers import LAYERS
     from netc.solvers import POLICIES, SOLVERS
+
+    from netc.layers import LAYERS
 
     layers = [(f"`{n}`", first_sentence(LAYERS[n].setup.__doc__)) for n in sorted(LAYERS)]
     solvers = [

@@ -34,7 +34,7 @@ class Program:
     plan: Plan
 
     def init(self, seed: int) -> tuple[Arrays, Arrays]:
-        """Learnable blobs and state from their fillers, NumPy float32; each from (seed, its key)."""
+        """Learnable blobs and state from their fillers, NumPy float32, by (seed, key)."""
         blobs: Arrays = {}
         state: Arrays = {}
         for p in self.graph.params:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -48,7 +49,8 @@ def override_solver(
 def override_net(net: Loaded[NetParameter], settings: Sequence[str]) -> Loaded[NetParameter]:
     """The net with fields of layers replaced, in every layer of that name.
 
-    `layer.conv1.lr_mult=0` and `layer.conv1.decay_mult=0` set all of a layer's blobs. Raises UsageError.
+    `layer.conv1.lr_mult=0` and `layer.conv1.decay_mult=0` set all of a layer's blobs.
+    Raises UsageError.
     """
     message = NetParameter()
     message.CopyFrom(net.message)
@@ -90,7 +92,7 @@ def _set_all(layer: LayerParameter, field: str, value: str, setting: str) -> Non
 
 def _assign(message: Message, path: list[str], value: str, setting: str) -> None:
     kind, name = message.DESCRIPTOR, path[0]
-    field = kind.fields_by_name.get(name)
+    field: Any = kind.fields_by_name.get(name)
     if field is None:
         raise UsageError(
             f"--set {setting}: {kind.name} has no field '{name}'",

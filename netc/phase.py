@@ -95,6 +95,6 @@ def mismatch(rule: NetStateRule, state: NetState, layer: str) -> str | None:
     return None
 
 
-def net_state(phase: Phase, level: int = 0, stages: tuple[str, ...] = ()) -> NetState:
+def net_state(phase: Phase | int, level: int = 0, stages: tuple[str, ...] = ()) -> NetState:
     """A NetState from its parts."""
-    return NetState(phase=phase, level=level, stage=stages)
+    return NetState(phase=Phase.Name(phase), level=level, stage=stages)

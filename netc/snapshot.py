@@ -170,7 +170,7 @@ def _read_run(path: str, state_path: str) -> dict[str, Any]:
 def _history_digest(history: Sequence[Any]) -> str:
     digest = hashlib.sha256()
     for array in history:
-        digest.update(np.ascontiguousarray(array, np.float32))
+        digest.update(np.ascontiguousarray(array, np.float32).data)
     return digest.hexdigest()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from netc.errors import DataError, Errors, NetcError, ParseError, UsageError
 from netc.schema import Phase
 
-
 log = logging.getLogger(__name__)
 
 

@@ -1,6 +1,6 @@
 """Make a ready database of a known data set.
 
-  netc dataset digits FOLDER    1,797 handwritten digits that come with netc: nothing is fetched
+netc dataset digits FOLDER    1,797 handwritten digits that come with netc: nothing is fetched
 """
 
 from __future__ import annotations

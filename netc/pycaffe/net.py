@@ -54,7 +54,7 @@ class Net:
         weights: str | None = None,
     ) -> None:
         if isinstance(phase, str):
-            weights, phase, level = phase, int(level), 0
+            weights, phase, level = phase, level, 0
         net = read_net(network_file)
         state = NetState()
         state.MergeFrom(net.message.state)
@@ -310,7 +310,7 @@ class Net:
         count = len(next(iter(inputs.values())))
         size = self.blobs[self.inputs[0]].shape[0]
         for at in range(0, count, size):
-            part = {k: _padded(np.asarray(v)[at : at + size], size) for k, v in inputs.items()}
+            part: Any = {k: _padded(np.asarray(v)[at : at + size], size) for k, v in inputs.items()}
             for name, value in self.forward(blobs, **part).items():
                 found.setdefault(name, []).append(value[: count - at].copy())
         return {k: np.concatenate(v) for k, v in found.items()}

@@ -33,7 +33,7 @@ def to_stderr(stream: Any = None) -> logging.Handler:
     for old in list(logger.handlers):
         logger.removeHandler(old)
     logger.addHandler(handler)
-    least = os.environ.get("GLOG_minloglevel", "0")
+    least = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112, glog spells it so
     logger.setLevel(
         (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)[
             int(least) if least in "0123" and len(least) == 1 else 0

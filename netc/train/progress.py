@@ -10,7 +10,7 @@ from netc.train.log import GlogFormatter
 
 
 class Progress:
-    """A line at the bottom of a terminal, log lines above it; nothing when stderr is no terminal."""
+    """A line at the bottom of a terminal, log lines above it; nothing where there is none."""
 
     def __init__(self, total: int, done: int, batch: int, enabled: bool | None = None) -> None:
         self._bar: Any = None
@@ -21,7 +21,8 @@ class Progress:
     def __enter__(self) -> Progress:
         if self.shown:
             from rich.console import Console
-            from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
 
             console = Console(stderr=True)
             self._bar = Bar(

@@ -1,4 +1,7 @@
-"""`netc test`: the outputs of a net in phase TEST, batch by batch and on average. Caffe: caffe.cpp."""
+"""`netc test`: the outputs of a net in phase TEST, batch by batch and on average.
+
+Caffe: caffe.cpp, test.
+"""
 
 from __future__ import annotations
 

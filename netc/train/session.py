@@ -181,14 +181,21 @@ class Session:
         return {k: np.asarray(x) / net.iterations for k, x in total.items()}
 
     def load_weights(self, path: str) -> Match:
-        """Copy blobs from a file by layer name, also into the test nets' own. Raises WeightsError."""
+        """Copy blobs from a file by layer name, also into the test nets' own.
+
+        Raises WeightsError.
+        """
         weights = read_weights(path)
         found = match(targets(self.train.graph), weights)
         self.replace_blobs(by_key(self.train.graph, found))
         for i, net in enumerate(self.tests):
             own = by_key(net.program.graph, match(targets(net.program.graph), weights))
             kept = {k: own.get(k, v) for k, v in net.own.items()}
-            self.tests = (*self.tests[:i], net._replace(own=jax.device_put(kept)), *self.tests[i + 1 :])
+            self.tests = (
+                *self.tests[:i],
+                net._replace(own=jax.device_put(kept)),
+                *self.tests[i + 1 :],
+            )
         return found
 
     def history(self) -> list[np.ndarray]:

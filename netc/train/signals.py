@@ -19,7 +19,7 @@ class Signals:
     """
 
     def __init__(self, sigint: str = "stop", sighup: str = "snapshot") -> None:
-        self._actions = {signal.SIGINT: sigint, signal.SIGTERM: "stop"}
+        self._actions: dict[int, str] = {signal.SIGINT: sigint, signal.SIGTERM: "stop"}
         if hasattr(signal, "SIGHUP"):
             self._actions[signal.SIGHUP] = sighup
         self._pending: set[int] = set()

@@ -92,7 +92,7 @@ def pass_loss(program: Program) -> Callable[..., tuple[Any, tuple[Arrays, Arrays
 def make_step(
     program: Program, p: SolverParameter, donate: bool = True, sized: Sequence[Program] = ()
 ) -> Step:
-    """The jitted iteration: (carry, frozen blobs, one dict of inputs per pass, key) -> (carry, metrics).
+    """The jitted iteration: (carry, frozen blobs, inputs of each pass, key) -> (carry, metrics).
 
     The gradient is summed over iter_size passes, in a loop unrolled at compile time.
     sized: the program of each pass, where it is not the same for all.
@@ -105,19 +105,18 @@ def make_step(
     def step(
         carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
     ) -> tuple[Carry, Metrics]:
-        state, total, loss, values = carry.state, None, jnp.zeros((), jnp.float32), {}
+        state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
+        total: Any = None
         for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
             pass_key = jax.random.fold_in(key, carry.iteration * p.iter_size + i)
-            (one, (values, state)), grads = gradient(
-                carry.blobs, frozen, state, pass_key, inputs
-            )
+            (one, (values, state)), grads = gradient(carry.blobs, frozen, state, pass_key, inputs)
             total = grads if total is None else jax.tree.map(jnp.add, total, grads)
             loss = loss + one
         loss = loss / p.iter_size
         rate = rate_at(carry.iteration)
         good = jnp.isfinite(loss) & (carry.bad == GOOD)
 
-        def move() -> tuple[Arrays, Arrays, Any]:
+        def move() -> tuple[Any, Arrays, Any]:
             updates, history = update(
                 total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration
             )
@@ -126,9 +125,7 @@ def make_step(
         stay = (carry.blobs, carry.state, carry.history)
         blobs, state, history = _if(program.plan.platform, good, move, stay)
         losses = carry.losses.at[carry.iteration % p.average_loss].set(loss)
-        bad = jnp.where(
-            (carry.bad == GOOD) & ~good, carry.iteration, carry.bad
-        )
+        bad = jnp.where((carry.bad == GOOD) & ~good, carry.iteration, carry.bad)
         norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
         metrics = Metrics(
             loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad

@@ -63,7 +63,9 @@ def time_net(
     log.info("Initial loss: %s", number(float(program.loss(values))))
     log.info("*** Benchmark begins ***")
     log.info("Testing for %d iterations.", iterations)
-    times = [layer_time(program, n, blobs, carried, key, values, iterations) for n in program.graph.nodes]
+    times = [
+        layer_time(program, n, blobs, carried, key, values, iterations) for n in program.graph.nodes
+    ]
     log.info("Average time per layer: ")
     for t in times:
         log.info("%10s\tforward: %s ms.", t.name, number(t.forward))
@@ -141,7 +143,9 @@ def fused(
     """The whole net as one program: forward, and forward with the gradients of what moves."""
     graph = program.graph
     forward = jit(lambda b, x: program.apply(b, state, key, x)[0])
-    told = [f"Compiled program, forward: {number(milliseconds(lambda: forward(blobs, inputs), n))} ms."]
+    told = [
+        f"Compiled program, forward: {number(milliseconds(lambda: forward(blobs, inputs), n))} ms."
+    ]
     if graph.trainable and graph.weights:
         moving = {k: v for k, v in blobs.items() if k in graph.trainable}
         frozen = {k: v for k, v in blobs.items() if k not in graph.trainable}
