@@ -8,7 +8,7 @@ demo: .venv/.netc examples/digits/digits_train_lmdb
 	$(BIN)/netc train examples/digits/solver.prototxt
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
-"""Write the generated parts of README.md: `python docs/generate.py [--check] [--curves RUN_FOLDER]`.
+"""Write the generated parts of README.md: `python docs/generate.py [--check] [--curves RUN]`.
 
-The tables come from the registries. --curves draws docs/digits.svg from a run folder's metrics.jsonl
-(it needs matplotlib).
+The tables come from the registries. --curves draws docs/digits.svg from the metrics.jsonl of a run
+folder (it needs matplotlib).
 """
 
 from __future__ import annotations

@@ -353,9 +353,10 @@ SOURCES = [
 # fmt: on
 
 # These modules import LayerCase from this one, which is why they come last.
-from .layer_cases import affine, loss, neuron, norm, select  # noqa: E402
+from .layer_cases import affine, conv, inputs, loss, neuron, norm, recurrent, select, spatial  # noqa: E402
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
+    *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES,
 ]  # fmt: skip

@@ -69,6 +69,7 @@ def _check(d: LayerDef, states: int) -> bool:
             "bottom[0] must have at least 3 axes -- (#timesteps, #streams, ...): "
             f"'{d.param.bottom[0]}' is {dims(x)}",
             "bottom",
+            0,
             hint="one number per step is T x N x 1",
         )
     if cont != x[:2]:

@@ -101,11 +101,12 @@ def _window(d: LayerDef) -> tuple[Shape, Shape]:
     offsets = given * cropped if len(given) == 1 else given or [0] * cropped
     for i, offset in enumerate(offsets, axis):
         if shape[i] - offset < size[i]:
+            field, index = ("offset", min(i - axis, len(given) - 1)) if given else ("bottom", 1)
             d.fail(
                 f"the crop for dimension {i} is out-of-bounds with size {size[i]} and offset "
                 f"{offset}: bottom[0] '{d.param.bottom[0]}' is {dims(shape)}",
-                "offset" if given else "bottom",
-                len(given) > 1 and i - axis,
+                field,
+                index,
             )
     start = (*(0,) * axis, *offsets)
     kept = (*shape[:axis], *size[axis : len(shape)])

@@ -66,6 +66,21 @@ def _scale(s: Sizes) -> int:
     return math.prod(s.tops[0]) * (2 if s.node.param.scale_param.bias_term else 1)
 
 
+def _spp(s: Sizes) -> int:
+    return s.node.param.spp_param.pyramid_height * math.prod(s.bottoms[0])
+
+
+def _recurrent(s: Sizes) -> int:
+    """The products of every step, and of the static input once; the elements of the LSTM's cell."""
+    blobs, (steps, streams) = s.node.set_up.blobs, s.bottoms[0][:2]
+    exposed = s.node.param.recurrent_param.expose_hidden * (len(s.tops) - 1)
+    static = len(s.bottoms) > 2 + exposed
+    sizes = [math.prod(b.shape) for b in blobs if len(b.shape) == 2]
+    once = sizes.pop(1) if static else 0
+    cell = 20 * math.prod(s.tops[0]) if s.node.param.type == "LSTM" else 2 * math.prod(s.tops[0])
+    return 2 * streams * (steps * sum(sizes) + once) + cell
+
+
 def each(operations: int) -> Callable[[Sizes], int]:
     """So many operations for each element of the first bottom."""
     return lambda s: operations * math.prod(s.bottoms[0])
@@ -81,6 +96,10 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Deconvolution": _deconvolution,
     "InnerProduct": _inner_product,
     "Pooling": _pooling,
+    "SPP": _spp,
+    "LSTM": _recurrent,
+    "RNN": _recurrent,
+    "LSTMUnit": each(20),
     "LRN": _lrn,
     "Eltwise": _eltwise,
     "Dropout": _dropout,
@@ -118,6 +137,12 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "HDF5Data": moves,
     "Input": moves,
     "DummyData": moves,
+    "ImageData": moves,
+    "WindowData": moves,
+    "MemoryData": moves,
+    "HDF5Output": moves,
+    "Im2col": moves,
+    "Crop": moves,
     "Split": moves,
     "Silence": moves,
     "Concat": moves,

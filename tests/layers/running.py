@@ -55,7 +55,8 @@ class Running(NamedTuple):
     def tops(self, blobs: Any, bottoms: Any, *, last: bool = False) -> tuple[Any, ...]:
         """The tops for these arrays, by the function for channels last if asked."""
         apply = self.layer.channels_last if last else self.layer.apply
-        state = tuple(jnp.zeros(s.shape) for s in self.layer.state)
+        carried = self.layer.state + self.layer.memory
+        state = tuple(jnp.zeros(s.shape) for s in carried)
         return apply(blobs, state, jax.random.key(5) if self.layer.random else None, *bottoms)[0]
 
     def arrays(self, dtype: Any = jnp.float32) -> tuple[list[Any], list[Any]]:

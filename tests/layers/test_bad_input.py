@@ -302,11 +302,22 @@ SOURCES = [
 # fmt: on
 
 # These modules import Bad from this one, which is why they come last.
-from ..layer_cases import affine_bad, loss_bad, neuron_bad, norm_bad, select_bad  # noqa: E402
+from ..layer_cases import (  # noqa: E402
+    affine_bad,
+    conv_bad,
+    inputs_bad,
+    loss_bad,
+    neuron_bad,
+    norm_bad,
+    recurrent_bad,
+    select_bad,
+    spatial_bad,
+)
 
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
+    *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
 ]  # fmt: skip
 
 

@@ -62,6 +62,18 @@ def test_stochastic_pooling_sends_the_gradient_to_the_sample():
     np.testing.assert_array_equal(np.sort(x[dx == 1]), np.sort(np.asarray(f(x)).ravel()))
 
 
+def test_spp_draws_anew_at_every_level():
+    fields = "spp_param { pyramid_height: 2 pool: STOCHASTIC }"
+    x = np.random.default_rng(0).permutation(np.arange(1.0, 17)).reshape(1, 1, 4, 4)
+    running = run(LayerCase("SPP", fields, [x], [(1, 5)]), "TRAIN")
+    found = np.array([tops(running, key, x)[0] for key in range(60)])
+    assert np.isin(found, x).all()
+    corners = [x[0, 0, i : i + 2, j : j + 2] for i in (0, 2) for j in (0, 2)]
+    for column, part in zip(found.T[1:], corners, strict=True):
+        assert np.isin(column, part).all() and len(set(column)) > 1
+    assert len({tuple(row[:2]) for row in found}) > len(set(found[:, 0]))
+
+
 DUMMY = """
 layer { name: "d" type: "DummyData" top: "a" top: "b" top: "c" dummy_data_param {
   shape { dim: 300 dim: 4 }

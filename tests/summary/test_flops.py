@@ -40,8 +40,28 @@ BY_HAND = {
     'bottom: "x" type: "Concat"': 0,
     'type: "Reduction"': 420,
     'type: "ArgMax"': 840,
+    # 2 x 4 x 9 x 13 outputs from 420 inputs, each into 4 x 9
+    'type: "Deconvolution" convolution_param { num_output: 4 kernel_size: 3 }': 420 * 36 * 2,
+    'type: "SPP" spp_param { pyramid_height: 2 }': 840,
+    'type: "Im2col" convolution_param { kernel_size: 3 }': 0,
     'type: "Tile" tile_param { tiles: 2 }': 0,
 }  # fmt: skip
+
+
+RECURRENT = """
+input: "x" input_shape { dim: 4 dim: 3 dim: 5 } input: "cont" input_shape { dim: 4 dim: 3 }
+input: "s" input_shape { dim: 3 dim: 7 } layer { name: "y" bottom: "x" bottom: "cont" top: "y"
+  recurrent_param { num_output: 2 } """
+
+
+def test_recurrent_layers():
+    for rest, want in (
+        ('type: "LSTM" }', 2 * 12 * (8 * 5 + 8 * 2) + 20 * 24),
+        ('type: "LSTM" bottom: "s" }', 2 * (12 * (8 * 5 + 8 * 2) + 3 * 8 * 7) + 20 * 24),
+        ('type: "RNN" }', 2 * 12 * (2 * 5 + 2 * 2 + 2 * 2) + 2 * 24),
+    ):
+        graph = program(RECURRENT + rest).graph
+        assert forward_flops(graph, graph.nodes[-1]) == want
 
 
 @pytest.mark.parametrize("layer", BY_HAND)

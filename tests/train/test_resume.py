@@ -13,7 +13,23 @@ from netc.train.saving import restore
 from tests.train import tiny
 
 RESULTS = (", loss = ", "net output", "lr = ")
-NETS = {"lmdb": tiny.LMDB + tiny.HEAD, "hdf5": tiny.HDF5 + tiny.HEAD}
+# Every batch is one sequence, which goes on where the one before ended.
+MEMORY = """
+layer { name: "steps" type: "Reshape" bottom: "data" top: "steps"
+  reshape_param { shape { dim: 0 dim: 1 dim: -1 } } }
+layer { name: "cont" type: "Power" bottom: "label" top: "cont" power_param { scale: 0 shift: 1 } }
+layer { name: "flags" type: "Reshape" bottom: "cont" top: "flags"
+  reshape_param { shape { dim: 0 dim: 1 } } }
+layer { name: "lstm" type: "LSTM" bottom: "steps" bottom: "flags" top: "lstm"
+  recurrent_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "states" type: "Reshape" bottom: "lstm" top: "states"
+  reshape_param { shape { dim: 0 dim: -1 } } }
+"""
+NETS = {
+    "lmdb": tiny.LMDB + tiny.HEAD,
+    "hdf5": tiny.HDF5 + tiny.HEAD,
+    "memory": tiny.LMDB + MEMORY + tiny.HEAD.replace('bottom: "data"', 'bottom: "states"'),
+}
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""Rows of the layers between files or memory and the net."""
+
+from __future__ import annotations
+
+from ..cases import LayerCase
+
+WINDOWS = "window_data_param {{ source: 'w.txt' batch_size: 3 {} }} transform_param {{ {} }}"
+
+# fmt: off
+CASES = [
+    LayerCase("ImageData", f"image_data_param {{ source: 'list.txt' {fields} }} {transform}", [],
+        tops)
+    for fields, transform, tops in (
+        ("root_folder: './' batch_size: 2", "", [(2, 3, 84, 87), (2,)]),
+        ("is_color: false", "", [(1, 1, 84, 87), (1,)]),
+        ("new_height: 20 new_width: 30 batch_size: 4", "", [(4, 3, 20, 30), (4,)]),
+        ("new_height: 20 new_width: 30 is_color: false", "transform_param { crop_size: 20 }",
+            [(1, 1, 20, 20), (1,)]),
+        ("shuffle: true", "transform_param { crop_size: 7 mirror: true }", [(1, 3, 7, 7), (1,)]),
+    )
+] + [
+    LayerCase("WindowData", WINDOWS.format("", "crop_size: 27"), [], [(3, 3, 27, 27), (3,)]),
+    LayerCase("WindowData", WINDOWS.format("crop_mode: 'square'", "crop_size: 5"), [],
+        [(3, 3, 5, 5), (3,)]),
+    LayerCase("MemoryData", "memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 }",
+        [], [(2, 3, 4, 5), (2,)]),
+    LayerCase("HDF5Output", "hdf5_output_param { file_name: 'out.h5' }", [(2, 3, 4, 5), (2,)], [],
+        lambda *_: ()),
+]
+# fmt: on

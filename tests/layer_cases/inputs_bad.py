@@ -1,0 +1,42 @@
+"""What the layers between files or memory and the net refuse."""
+
+from __future__ import annotations
+
+from ..layers.test_bad_input import Bad
+
+SIZES = "batch_size, channels, height, and width must be specified and positive in "
+
+# fmt: off
+BAD = [
+    Bad(type, fields, [], message, at, hint, 2)
+    for type, fields, message, at, hint in (
+        ("ImageData", "image_data_param { batch_size: ^0 }", "Positive batch size required, got 0",
+            "", None),
+        ("ImageData", "image_data_param { new_height: ^5 }",
+            "Current implementation requires new_height and new_width to be set at the same time: "
+            "5 and 0.", "", None),
+        ("ImageData", "image_data_param { new_width: ^7 }",
+            "Current implementation requires new_height and new_width to be set at the same time: "
+            "0 and 7.", "", None),
+        ("ImageData", "image_data_param { new_height: 8 new_width: 6 } "
+            "transform_param { crop_size: ^7 }", "crop_size 7 is larger than the image, 8 x 6", "",
+            None),
+        ("WindowData", "^window_data_param { source: 'w.txt' } transform_param { crop_size: 7 }",
+            "batch_size must be positive in window_data_param, got 0", "", None),
+        ("WindowData", "^window_data_param { batch_size: 2 }",
+            "crop_size must be positive in transform_param, got 0", "", None),
+        ("WindowData", "window_data_param { batch_size: 2 crop_mode: ^'wrap' } "
+            "transform_param { crop_size: 7 }", "Unknown crop_mode 'wrap'", "",
+            "it is 'warp' or 'square'"),
+        ("MemoryData", "", f"{SIZES}memory_data_param, got 0 x 0 x 0 x 0", "layer", None),
+        ("MemoryData", "^memory_data_param { batch_size: 2 channels: 3 height: 4 }",
+            f"{SIZES}memory_data_param, got 2 x 3 x 4 x 0", "", None),
+    )
+] + [
+    Bad("HDF5Output", "", [(2, 3), (2,)], "Failed to open HDF5 file: file_name is empty", "layer",
+        tops=0),
+    Bad("HDF5Output", "hdf5_output_param { file_name: 'out.h5' }", [(2, 3), (3,)],
+        "data blob and label blob must have the same batch size: 'x0' is 2 x 3, 'x1' is 3", "'x1'",
+        tops=0),
+]
+# fmt: on
