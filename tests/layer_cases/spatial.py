@@ -29,7 +29,7 @@ def expected(x, kernel, pad):
     return ref.expected_pooling(x, kernel=kernel, stride=kernel)
 
 
-def crop(x, like, *, axis=2, offset=0):
+def crop(x, like, *, axis: int = 2, offset: int | tuple[int, ...] = 0):
     y = np.empty((*x.shape[:axis], *like.shape[axis : x.ndim]))
     starts = offset if isinstance(offset, tuple) else (offset,) * (x.ndim - axis)
     for place in np.ndindex(*y.shape):
