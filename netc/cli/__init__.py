@@ -55,6 +55,7 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(
             f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"
         )
+    common = importlib.import_module("netc.cli.common")
     command = importlib.import_module(f"netc.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"netc {name}",
@@ -64,7 +65,10 @@ def _run(arguments: list[str]) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
     command.add_arguments(parser)
-    return command.run(parser.parse_args(arguments[1:]))
+    common.glog_flags(parser)
+    args = parser.parse_args(arguments[1:])
+    common.heed_glog(args)
+    return command.run(args)
 
 
 def _help() -> str:

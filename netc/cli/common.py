@@ -38,6 +38,25 @@ def switch(parser: argparse.ArgumentParser, name: str, help: str) -> None:
             parser.add_argument(f"-{spelt}", f"--{spelt}", action=action, **hidden)
 
 
+GLOG_SWITCHES = ("logtostderr", "alsologtostderr", "colorlogtostderr", "log_prefix")
+GLOG_VALUES = ("minloglevel", "log_dir", "stderrthreshold", "v")
+
+
+def glog_flags(parser: argparse.ArgumentParser) -> None:
+    """glog's flags, which scripts for Caffe give: see `heed_glog`."""
+    for name in GLOG_SWITCHES:
+        switch(parser, name, argparse.SUPPRESS)
+    for name in GLOG_VALUES:
+        flag(parser, name, argparse.SUPPRESS)
+
+
+def heed_glog(args: argparse.Namespace) -> None:
+    """-minloglevel and -log_dir have the effect of their environment variables, the rest none."""
+    for name in ("minloglevel", "log_dir"):
+        if getattr(args, name) is not None:
+            os.environ[f"GLOG_{name}"] = getattr(args, name)
+
+
 def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
     """-model and the flags that choose a state, which also may name the file as an argument."""
     parser.add_argument("file", nargs="?", help="the net's prototxt")

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from netc.errors import UsageError
+
 LEVELS = (("INFO", "I"), ("WARNING", "W"), ("ERROR", "E"), ("CRITICAL", "F"))
 
 
@@ -26,13 +28,19 @@ class GlogFormatter(logging.Formatter):
 
 
 def to_stderr(stream: Any = None) -> logging.Handler:
-    """Show netc's log on stderr in glog's form; GLOG_minloglevel is heeded."""
+    """Show netc's log on stderr in glog's form.
+
+    GLOG_minloglevel is heeded; with GLOG_log_dir it also goes into the file netc.INFO there.
+    Raises UsageError when that file cannot be written.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(GlogFormatter())
     logger = logging.getLogger("netc")
     for old in list(logger.handlers):
         logger.removeHandler(old)
-    logger.addHandler(handler)
+        old.close()
+    for each in (handler, *_to_folder(os.environ.get("GLOG_log_dir"))):  # noqa: SIM112
+        each.setFormatter(GlogFormatter())
+        logger.addHandler(each)
     least = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112, glog spells it so
     logger.setLevel(
         (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)[
@@ -41,6 +49,15 @@ def to_stderr(stream: Any = None) -> logging.Handler:
     )
     logger.propagate = False
     return handler
+
+
+def _to_folder(folder: str | None) -> list[logging.Handler]:
+    if not folder:
+        return []
+    try:
+        return [logging.FileHandler(os.path.join(folder, "netc.INFO"))]
+    except OSError as error:
+        raise UsageError(f"-log_dir {folder}: {error.strerror}") from None
 
 
 def number(value: float) -> str:

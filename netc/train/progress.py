@@ -37,7 +37,8 @@ class Progress:
             self._bar.start()
             logger = logging.getLogger("netc")
             self._replaced = list(logger.handlers)
-            logger.handlers[:] = [_Above(console)]
+            files = [h for h in logger.handlers if isinstance(h, logging.FileHandler)]
+            logger.handlers[:] = [_Above(console), *files]
         return self
 
     def update(self, done: int, loss: float, rate: float, speed: float) -> None:

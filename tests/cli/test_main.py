@@ -162,3 +162,18 @@ def test_flags_of_caffe_in_every_spelling(command, name, monkeypatch):
     for spelling in SPELLINGS:
         args = parsed(command, monkeypatch, *spelling.format(name, value).split(" "))
         assert isinstance(args, argparse.Namespace) and str(getattr(args, name)) == value
+
+
+def test_flags_of_glog(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GLOG_log_dir", "")
+    monkeypatch.setenv("GLOG_minloglevel", "0")
+    net = tmp_path / "net.prototxt"
+    net.write_text("layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 2 } } }")
+    flags = ["--logtostderr=1", "-alsologtostderr", "-minloglevel", "1", "-v", "2"]
+    assert main(["time", "-model", str(net), "-iterations", "1", *flags]) == 0
+    assert "Benchmark" not in capsys.readouterr().err
+    flags = ["-minloglevel=0", f"-log_dir={tmp_path}"]
+    assert main(["time", "-model", str(net), "-iterations", "1", *flags]) == 0
+    assert "Benchmark ends" in (tmp_path / "netc.INFO").read_text()
+    assert main(["time", "-model", str(net), f"-log_dir={tmp_path / 'none'}"]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
