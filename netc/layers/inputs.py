@@ -131,15 +131,15 @@ def window_data(d: LayerDef) -> Layer:
     """Windows of images, background and foreground, warped to crop_size: (N, 3, crop, crop),
     and labels (N). Caffe: window_data_layer.cpp.
     """
-    p, crop = d.param.window_data_param, d.param.transform_param.crop_size
-    for field, value in (("batch_size", p.batch_size), ("crop_size", crop)):
-        if value == 0:
-            message = "transform_param" if field == "crop_size" else "window_data_param"
-            given = getattr(d.param, message).HasField(field)
-            d.fail(
-                f"{field} must be positive in {message}, got 0",
-                field if given else "window_data_param",
-            )
+    p, transform = d.param.window_data_param, d.param.transform_param
+    crop = transform.crop_size
+    for field, message, name in (
+        ("batch_size", p, "window_data_param"),
+        ("crop_size", transform, "transform_param"),
+    ):
+        if getattr(message, field) == 0:
+            where = field if message.HasField(field) else "window_data_param"
+            d.fail(f"{field} must be positive in {name}, got 0", where)
     if p.crop_mode not in ("warp", "square"):
         d.fail(f"Unknown crop_mode '{p.crop_mode}'", "crop_mode", hint="it is 'warp' or 'square'")
     return outside((p.batch_size, 3, crop, crop), (p.batch_size,))

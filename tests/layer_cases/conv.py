@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ def windows(size, kernel, stride, pad, dilation):
                 yield at, k, x
 
 
-def deconvolution(x, w, b=None, *, stride=1, pad=0, dilation=1, group=1, axis=1):
+def deconvolution(
+    x, w, b=None, *, stride: Any = 1, pad: Any = 0, dilation: Any = 1, group=1, axis=1
+):
     """Every pixel of x adds its weights to a window of y."""
     rank = x.ndim - axis - 1
     how = [per_axis(v, rank) for v in (stride, pad, dilation)]
@@ -43,7 +46,7 @@ def deconvolution(x, w, b=None, *, stride=1, pad=0, dilation=1, group=1, axis=1)
     return y.reshape(*x.shape[:axis], *y.shape[1:])
 
 
-def im2col(x, *, kernel, stride=1, pad=0, dilation=1, axis=1):
+def im2col(x, *, kernel: Any, stride: Any = 1, pad: Any = 0, dilation: Any = 1, axis=1):
     rank = x.ndim - axis - 1
     kernel, *how = (per_axis(v, rank) for v in (kernel, stride, pad, dilation))
     images = x.reshape(-1, *x.shape[axis:])

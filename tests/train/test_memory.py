@@ -62,7 +62,7 @@ def test_scoring_is_a_test(session, capfd):
     tiny.run("-iterations", "2")
     restored = tiny.session(tiny.SOLVER)
     restored.load_weights("tiny_iter_2.caffemodel")
-    want = float(restored.test(0)["loss"])
+    want = float((restored.test(0) or {})["loss"])
     restored.close()
     capfd.readouterr()
     score("net.prototxt", "tiny_iter_2.caffemodel", 3, "cpu")
