@@ -1,20 +1,22 @@
-"""Write the generated parts of README.md: `python docs/generate.py [--check] [--curves RUN]`.
+"""Write what is generated of the documents: `python docs/generate.py [--check] [--curves RUN]`.
 
-The tables come from the registries. --curves draws docs/digits.svg from the metrics.jsonl of a run
-folder (it needs matplotlib).
+The tables of README.md and the pages of docs/layers come from the registries and the schema.
+--curves draws docs/digits.svg from the metrics.jsonl of a run folder (it needs matplotlib).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
+
+from netc.layers import LAYERS
+from netc.manual import index, markdown, page, sentence, table
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = ROOT / "docs" / "layers"
 
 FORMATS = (
     ("net, solver", "`.prototxt`, or binary", "read"),
@@ -27,24 +29,14 @@ FORMATS = (
 )
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(r)} |" for r in lines)
-
-
 def first_sentence(docstring: str | None) -> str:
-    """The first sentence of a docstring, on one line."""
-    text = " ".join((docstring or "").split())
-    text = re.split(r"\s*(?:Caffe: |Raises )", text)[0]
-    return re.split(r"(?<=[.;])\s", text)[0].rstrip(".;").replace("|", "\\|")
+    """The first sentence of a docstring, for a Markdown table."""
+    return sentence(docstring).replace("|", "\\|")
 
 
 def tables() -> str:
     """The tables of layers, solvers, policies and formats."""
     from netc.solvers import POLICIES, SOLVERS
-
-    from netc.layers import LAYERS
 
     layers = [(f"`{n}`", first_sentence(LAYERS[n].setup.__doc__)) for n in sorted(LAYERS)]
     solvers = [
@@ -66,6 +58,18 @@ def filled(readme: str) -> str:
     start, end = "<!-- tables: docs/generate.py -->", "<!-- end of tables -->"
     before, rest = readme.split(start)
     return f"{before}{start}\n\n{tables()}\n\n{end}{rest.split(end)[1]}"
+
+
+def outputs() -> dict[Path, str]:
+    """Every generated file and its text."""
+    pages = {PAGES / f"{name}.md": markdown(page(name)) for name in LAYERS}
+    return {README: filled(README.read_text()), PAGES / "README.md": index(), **pages}
+
+
+def stale(made: dict[Path, str]) -> list[Path]:
+    """The files that are not what they would be made, or not made any more."""
+    changed = [p for p, text in made.items() if not p.exists() or p.read_text() != text]
+    return changed + sorted(set(PAGES.glob("*.md")) - set(made))
 
 
 def draw(run: Path) -> None:
@@ -93,18 +97,24 @@ def draw(run: Path) -> None:
     figure.savefig(ROOT / "docs" / "digits.svg", metadata={"Date": None})
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if README.md is not fresh")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if stale")
     parser.add_argument("--curves", type=Path, help="a run folder to draw")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.curves:
         draw(args.curves)
-    fresh = filled(README.read_text())
-    if args.check:
-        return int(fresh != README.read_text())
-    README.write_text(fresh)
-    return 0
+    made = outputs()
+    old = stale(made)
+    for path in old:
+        if args.check:
+            print(f"{path.relative_to(ROOT)} is stale: run python docs/generate.py")
+        elif path in made:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(made[path])
+        else:
+            path.unlink()
+    return int(args.check and bool(old))
 
 
 if __name__ == "__main__":

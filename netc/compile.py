@@ -38,7 +38,9 @@ class Program:
         blobs: Arrays = {}
         state: Arrays = {}
         for p in self.graph.params:
-            value = fill(p.spec.filler, p.spec.shape, host_draw(seed, p.key))
+            value = p.spec.value
+            if value is None:
+                value = fill(p.spec.filler, p.spec.shape, host_draw(seed, p.key))
             (state if p.carried else blobs)[p.key] = np.asarray(value, np.float32, "C")
         state.update({k: np.zeros(shape, np.float32) for k, shape in self.graph.memory.items()})
         return blobs, state

@@ -1,6 +1,6 @@
-"""Compile caffe.proto into netc/schema: descriptor set, typing stub, table of fork fields.
+"""Compile caffe.proto into netc/schema: descriptor set, typing stub, fork fields, comments.
 
-python proto/compile.py           write the three files
+python proto/compile.py           write the four files
 python proto/compile.py --check   exit 1 if one of them is not what caffe.proto says
 """
 
@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
@@ -46,6 +46,7 @@ def outputs() -> dict[str, bytes]:
             "caffe.binpb": plain.read_bytes(),
             "messages.pyi": typing_stub(stub).encode(),
             "forks.json": json_lines(fork_fields(file)).encode(),
+            "comments.json": json_lines(field_comments(file)).encode(),
         }
 
 
@@ -68,10 +69,7 @@ def fork_fields(file: FileDescriptorProto) -> dict[str, dict[str, list[str]]]:
     number there). A message's comment ends in "Forks: ssd, intel." where forks add all fields that
     have no list of their own.
     """
-    comments = {
-        tuple(where.path): where.leading_comments + where.trailing_comments
-        for where in file.source_code_info.location
-    }
+    comments = all_comments(file)
     table = {}
     for name, path, message in messages(file):
         whole = re.search(r"Forks:\s([^.]*)\.\s*$", comments.get(path, ""))
@@ -84,6 +82,29 @@ def fork_fields(file: FileDescriptorProto) -> dict[str, dict[str, list[str]]]:
         if fields:
             table[name] = fields
     return table
+
+
+def field_comments(file: FileDescriptorProto) -> dict[str, dict[str, str]]:
+    """message -> field -> its comment on one line, without the list of forks before it."""
+    comments = all_comments(file)
+    table = {}
+    for name, path, message in messages(file):
+        told = {
+            field.name: re.sub(r"^\[.*?\] ?", "", " ".join(comment.split()))
+            for i, field in enumerate(message.field)
+            if (comment := comments.get((*path, FIELD_IN_MESSAGE, i)))
+        }
+        if fields := {field: text for field, text in told.items() if text}:
+            table[name] = fields
+    return table
+
+
+def all_comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    """Path -> the comment there, as it is written."""
+    return {
+        tuple(where.path): where.leading_comments + where.trailing_comments
+        for where in file.source_code_info.location
+    }
 
 
 def messages(
@@ -100,7 +121,7 @@ def messages(
     return walk("", (), MESSAGE_IN_FILE, file.message_type)
 
 
-def json_lines(table: dict[str, dict[str, list[str]]]) -> str:
+def json_lines(table: Mapping[str, Mapping[str, object]]) -> str:
     """JSON with one message a line, for readable differences."""
     rows = (f"{json.dumps(name)}: {json.dumps(fields)}" for name, fields in sorted(table.items()))
     return "{\n" + ",\n".join(rows) + "\n}\n"

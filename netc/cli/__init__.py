@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from netc import __version__
 from netc.errors import NetcError, UsageError, did_you_mean
+from netc.usercode import naming_user_code
 
 COMMANDS = {
     "train": "train a net, or go on with a snapshot",
@@ -19,6 +20,7 @@ COMMANDS = {
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "summary": "list layers, shapes, parameters, operations and memory",
+    "layers": "list the layer types, or print the page of one",
     "device_query": "list the devices JAX sees",
     "convert_imageset": "turn a list of images into a database",
     "dataset": "make a ready database of a known data set",
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 done, 1 a mistake in the files, 2 wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        with naming_user_code():
+            return _run(arguments)
     except NetcError as error:
         if "--debug" in arguments:
             raise

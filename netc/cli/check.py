@@ -10,7 +10,15 @@ from __future__ import annotations
 import argparse
 
 from netc.check import check
-from netc.cli.common import model_flags, no_device, one_file, shape_flag, shapes, stages
+from netc.cli.common import (
+    load_plugins,
+    model_flags,
+    no_device,
+    one_file,
+    shape_flag,
+    shapes,
+    stages,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the findings."""
     no_device()
+    load_plugins(args)
     report = check(
         one_file(args),
         infer_shapes=not args.no_shapes,

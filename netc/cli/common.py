@@ -67,9 +67,18 @@ def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
 
 
 def state_flags(parser: argparse.ArgumentParser) -> None:
-    """-level and -stage."""
+    """-level, -stage and --plugin."""
     flag(parser, "level", "the net's level", type=int)
     flag(parser, "stage", "stages, separated by commas", default="")
+    flag(parser, "plugin", "a Python file of layer types", action="append", default=[])
+
+
+def load_plugins(args: argparse.Namespace) -> None:
+    """The files of --plugin. Call this when the device is chosen, since they may import jax."""
+    from netc.layers.plugins import load_file
+
+    for path in args.plugin:
+        load_file(path)
 
 
 def device_flags(parser: argparse.ArgumentParser) -> None:

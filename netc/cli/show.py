@@ -10,6 +10,7 @@ import argparse
 
 from netc.cli.common import (
     flag,
+    load_plugins,
     model_flags,
     naming_shape_flag,
     no_device,
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the net."""
     no_device()
+    load_plugins(args)
     with naming_shape_flag():
         text = show(one_file(args), args.after, phase(args), args.level, stages(args), shapes(args))
     print(text, end="")

@@ -13,6 +13,7 @@ import sys
 from netc.cli.common import (
     device_flags,
     flag,
+    load_plugins,
     model_flags,
     naming_shape_flag,
     no_device,
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.no_compile:
         no_device()
     platform = start_jax(args.gpu)
+    load_plugins(args)
     wanted = phase(args)
     net, state, _ = open_nets(
         one_file(args),

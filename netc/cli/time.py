@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import device_flags, expecting, flag, model_flags, one_file, stages, start_jax
+from netc.cli.common import (
+    device_flags,
+    expecting,
+    flag,
+    load_plugins,
+    model_flags,
+    one_file,
+    stages,
+    start_jax,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     to_stderr()
     platform = start_jax(args.gpu)
+    load_plugins(args)
 
     from netc.train.timing import time_net
 

@@ -13,6 +13,7 @@ from netc.cli.common import (
     device_flags,
     expecting,
     flag,
+    load_plugins,
     one_file,
     stages,
     start_jax,
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     p = solver.message
     mode = p.solver_mode == SolverParameter.GPU if p.HasField("solver_mode") else None
     platform = start_jax(args.gpu, mode)
+    load_plugins(args)
 
     from netc.train.run import Options, train
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from netc.errors import GraphError, NetcError, did_you_mean, raise_all
 from netc.graph.ir import Graph, Node
-from netc.layers import LAYERS
 from netc.layers.base import LayerType, count_error, unknown_type
+from netc.layers.plugins import layer_type
 from netc.prototxt import SourceMap
 from netc.schema import LayerParameter, NetParameter, Phase
 
@@ -43,13 +43,13 @@ class _Builder:
 
     def add(self, layer: LayerParameter, node: SourceMap) -> None:
         self.place += 1
-        kind = LAYERS.get(layer.type)
+        kind = layer_type(layer.type)
         if kind is None:
             message, hint = unknown_type(layer.type)
             self.fail(message, node, ("type",), hint)
         bottoms = tuple(self.bottom(layer, i, node) for i in range(len(layer.bottom)))
         self.read.update(bottoms)
-        tops = [self.top(layer, i, name, node) for i, name in enumerate(layer.top)]
+        tops = [self.top(layer, i, name, node, kind) for i, name in enumerate(layer.top)]
         if kind is not None and kind.loss:
             # Caffe: nobody can read them, and they are no outputs.
             missing = kind.least_tops - len(tops)
@@ -107,10 +107,12 @@ class _Builder:
             return f"layer '{makers[0]}' produces it further down; layers run in file order"
         return None
 
-    def top(self, layer: LayerParameter, i: int, name: str, node: SourceMap) -> str:
+    def top(
+        self, layer: LayerParameter, i: int, name: str, node: SourceMap, kind: LayerType | None
+    ) -> str:
         in_place = i < len(layer.bottom) and layer.bottom[i] == name
         taken = name in self.current and name not in self.unknown
-        if in_place and layer.type in LAYERS and not LAYERS[layer.type].in_place:
+        if in_place and kind is not None and not kind.in_place:
             self.fail(
                 f"{layer.type} Layer does not allow in-place computation (layer '{layer.name}').",
                 node,

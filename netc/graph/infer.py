@@ -71,6 +71,7 @@ class _Inference:
         self.owners: dict[str, Param] = {}
         self.given: dict[str, dict[str, float]] = {}
         self.errors: list[NetcError] = []
+        self.moving: set[str] = set()
 
     def node(self, node: Node) -> Node | None:
         if any(b not in self.values for b in node.bottoms):
@@ -95,9 +96,9 @@ class _Inference:
 
     def set_up(self, node: Node) -> Node:
         bottoms = tuple(self.values[b] for b in node.bottoms)
-        d = LayerDef(
-            node.param, bottoms, len(node.tops), node.phase, node.source, self.plan, self.seed
-        )
+        needs = self.needs(node)
+        place = node.phase, node.source
+        d = LayerDef(node.param, bottoms, len(node.tops), *place, self.plan, self.seed, needs=needs)
         layer = node.kind.setup(d)
         self.count_params(node, len(layer.blobs) + len(layer.state))
         for i, spec in enumerate(layer.blobs):
@@ -123,7 +124,16 @@ class _Inference:
                 node.source.span,
             )
         self.values.update(zip(node.tops, tops, strict=True))
+        if any(needs) or any(self.params[k].lr_mult for k in node.blobs):
+            self.moving.update(node.tops)
         return node
+
+    def needs(self, node: Node) -> tuple[bool, ...]:
+        """Whether a gradient is wanted for each bottom. Caffe: net.cpp, AppendBottom."""
+        forced = self.graph.message.force_backward
+        return tuple(node.param.propagate_down) or tuple(
+            forced or b in self.moving for b in node.bottoms
+        )
 
     def count_params(self, node: Node, blobs: int) -> None:
         if len(node.param.param) > blobs:

@@ -11,6 +11,7 @@ from netc.layers import (  # noqa: F401
     neuron,
     norm,
     pool,
+    python,
     recurrent,
     select,
     shape,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
+import numpy as np
+
 from netc.data.feeds import Feed
 from netc.errors import NetcError, ShapeError, did_you_mean
 from netc.fillers import problem
@@ -24,10 +26,14 @@ Apply = Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
 
 
 class BlobSpec(NamedTuple):
-    """A learnable or carried blob before it has values; without a filler it starts at zero."""
+    """A learnable or carried blob before it has values; without a filler it starts at zero.
+
+    value: the array it starts with, in place of a filler.
+    """
 
     shape: Shape
     filler: FillerParameter | None = None
+    value: np.ndarray | None = None
 
 
 class LabelRule(NamedTuple):
@@ -79,6 +85,7 @@ class LayerDef:
     param: the LayerParameter. bottoms: their shapes and dtypes. tops: how many it has.
     phase: TRAIN or TEST. source: where its fields stand. plan: how operations run on this backend.
     rows: how many items its tops hold, for a layer that only the values tell; None before a pass.
+    needs: whether a gradient is wanted for each bottom; None: for all.
     """
 
     param: LayerParameter
@@ -89,6 +96,7 @@ class LayerDef:
     plan: Plan
     seed: int = 0
     rows: int | None = None
+    needs: tuple[bool, ...] | None = None
 
     def fail(
         self,

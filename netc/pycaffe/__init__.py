@@ -1,6 +1,7 @@
 """pycaffe's interface: `import netc.pycaffe as caffe`."""
 
 from netc.layers import LAYERS
+from netc.layers.caffe_layer import Layer as Layer
 from netc.pycaffe.blob import Blob as Blob
 from netc.pycaffe.mode import set_device as set_device
 from netc.pycaffe.mode import set_mode_cpu as set_mode_cpu

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from netc.compile import Arrays, Program
 from netc.lowering.platform import jit
+from netc.usercode import naming_user_code
 
 
 class Segment:
@@ -57,7 +58,7 @@ class Segment:
             by_blob = {b: values[v] for b, v in self.last.items() if v in values}
             return by_blob, loss, state
 
-        return jit(run)
+        return naming_user_code()(jit(run))
 
     @cached_property
     def backward(self) -> Any:
@@ -81,4 +82,4 @@ class Segment:
             every = {**d_probes, **d_inputs}
             return {b: every[v] for b, v in self.first.items() if v not in self.open}, d_blobs
 
-        return jit(run)
+        return naming_user_code()(jit(run))

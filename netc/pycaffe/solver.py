@@ -23,6 +23,7 @@ from netc.train.nets import NetInState
 from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
+from netc.usercode import naming_user_code
 
 
 class _SolverNet(Net):
@@ -124,6 +125,7 @@ class Solver:
 
         self._run(steps)
 
+    @naming_user_code()
     def _run(self, go: Callable[[Loop], None]) -> None:
         """Iterations between what the caller wrote and what the nets show."""
         self._collect()

@@ -18,6 +18,7 @@ from netc.phase import net_state
 from netc.schema import NetState, Phase
 from netc.train.batches import Batches
 from netc.train.log import number
+from netc.train.report_files import Report
 from netc.train.step import make_test
 from netc.transfer import by_key, targets
 from netc.weights import read_weights
@@ -34,8 +35,13 @@ def score(
     level: int = 0,
     stages: tuple[str, ...] = (),
     lowering: tuple[str, ...] = (),
+    report_to: str | None = None,
+    names: str | None = None,
 ) -> int:
-    """Run `iterations` batches and log every output and the means; the exit status."""
+    """Run `iterations` batches and log every output and the means; the exit status.
+
+    report_to: a folder for a report on the classes, which is printed too. names: a file of theirs.
+    """
     if iterations < 1:
         raise UsageError(f"-iterations must be at least 1, got {iterations}")
     net = read_net(model)
@@ -44,17 +50,24 @@ def score(
     state.MergeFrom(net_state(Phase.TEST, level, stages))
     program = compile_net(net, state, Plan(platform, parse_overrides(lowering)))
     graph = program.graph
+    if names and not report_to:
+        raise UsageError("-names goes with -report")
+    report = Report(graph, report_to, names) if report_to else None
     blobs, carried = program.init(0)
     found = by_key(graph, match(targets(graph), read_weights(weights)))
     blobs = jax.device_put({k: found.get(k, v) for k, v in blobs.items()})
     carried = jax.device_put({k: found.get(k, v) for k, v in carried.items()})
     log.info("Running for %d iterations.", iterations)
-    run, key, sums = make_test(program), jax.random.key(0), {}
+    run = make_test(program, report.values if report else ())
+    key, sums = jax.random.key(0), {}
     batches = Batches(program)
     for k in range(iterations):
         outputs, memory = run(blobs, carried, key, k, next(batches))
         values, carried = jax.device_get(outputs), carried | memory
-        for name, value in values.items():
+        if report:
+            report.add(values)
+        for name in sorted(("", *graph.outputs)):
+            value = values[name]
             sums[name] = sums.get(name, 0) + np.asarray(value, np.float64)
             if name:
                 for x in np.ravel(value):
@@ -66,4 +79,6 @@ def score(
         for x in np.ravel(total) / iterations:
             suffix = f" (* {number(weight)} = {number(weight * float(x))} loss)" if weight else ""
             log.info("%s = %s%s", graph.blobs[name], number(float(x)), suffix)
+    if report:
+        print(report.write(model, weights, iterations), end="")
     return 0

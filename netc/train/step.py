@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -147,15 +147,16 @@ def _if(platform: str, good: Any, move: Callable[[], Any], stay: Any) -> Any:
     return jax.tree.map(lambda new, old: jnp.where(good, new, old), move(), stay)
 
 
-def make_test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
+def make_test(program: Program, keep: Collection[str] = ()) -> Callable[..., tuple[Arrays, Arrays]]:
     """The jitted test pass: (blobs, state, key, k, inputs) -> (outputs, new memory).
 
-    The loss is among the outputs, under ''. Raises GraphError when an output has not the shape that
-    it has for a whole batch, so that a mean over batches has no meaning.
+    The loss is among the outputs, under '', and so are the values named in `keep`. Raises
+    GraphError when an output has not the shape that it has for a whole batch, so that a mean over
+    batches has no meaning.
     """
     sizes = Sizes(program)
     if not sizes.layers:
-        return _test(program)
+        return _test(program, keep)
     made: dict[Counts, Callable[..., tuple[Arrays, Arrays]]] = {}
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
@@ -163,7 +164,7 @@ def make_test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
         if counts not in made:
             fitted = sizes.of(counts)
             _check_outputs(program.graph, fitted.graph)
-            made[counts] = _test(fitted)
+            made[counts] = _test(fitted, keep)
         return made[counts](blobs, state, key, k, inputs)
 
     return test
@@ -180,12 +181,14 @@ def _check_outputs(whole: Graph, fitted: Graph) -> None:
             )
 
 
-def _test(program: Program) -> Callable[..., tuple[Arrays, Arrays]]:
+def _test(program: Program, keep: Collection[str]) -> Callable[..., tuple[Arrays, Arrays]]:
     graph = program.graph
+    wanted = {*graph.outputs, *graph.weights, *keep}
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
-        values, state = program.apply(blobs, state, jax.random.fold_in(key, k), inputs)
-        outputs = {**{k: values[k] for k in graph.outputs}, "": program.loss(values)}
-        return outputs, {k: state[k] for k in graph.memory}
+        rng = jax.random.fold_in(key, k)
+        values, state = program.apply(blobs, state, rng, inputs, wanted)
+        told = {k: values[k] for k in (*graph.outputs, *keep)}
+        return {**told, "": program.loss(values)}, {k: state[k] for k in graph.memory}
 
     return jit(test)

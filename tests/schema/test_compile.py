@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 pytest.importorskip("grpc_tools", reason="grpcio-tools compiles the schema (pip install netc[dev])")
 
 SCRIPT = Path(__file__).resolve().parents[2] / "proto" / "compile.py"
-MADE = {"caffe.binpb", "messages.pyi", "forks.json"}
+MADE = {"caffe.binpb", "messages.pyi", "forks.json", "comments.json"}
 
 
 @pytest.fixture
@@ -59,6 +59,18 @@ def test_forks_are_read_from_comments(script):
         "M": {"own": ["ssd", "fast-rcnn"], "wrapped": ["intel", "rfcn"]},
         "M.N": {"whole": ["tsn", "c3d"], "own": ["tsn"]},
     }
+
+
+def test_comments_are_read_without_their_forks(script):
+    file = FileDescriptorProto()
+    message = file.message_type.add(name="M")
+    for name in ("plain", "own", "only", "silent"):
+        message.field.add(name=name)
+    file.message_type.add(name="Silent").field.add(name="x")
+    texts = (" two\n lines [0, 1]\n", " [ssd, tsn@3] of the axis\n", " [ssd]\n")
+    for i, text in enumerate(texts):
+        file.source_code_info.location.add(path=[4, 0, 2, i], trailing_comments=text)
+    assert script.field_comments(file) == {"M": {"plain": "two lines [0, 1]", "own": "of the axis"}}
 
 
 def test_a_schema_that_does_not_compile(script, capfd, tmp_path, monkeypatch):

@@ -1,0 +1,174 @@
+"""A class in Caffe's Python interface as a layer: it runs on the host, called by the program."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from netc.errors import NetcError, RunError
+from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, stateless
+from netc.layers.caffe_layer import Blob, Blobs
+from netc.lazy import jax, jnp
+from netc.usercode import stop, whereabouts
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@contextmanager
+def blaming(d: LayerDef, module: str, doing: str) -> Iterator[None]:
+    """Inside the block, an exception of user code becomes a RunError with layer, file and line."""
+    try:
+        yield
+    except NetcError:
+        raise
+    except Exception as error:
+        file = getattr(sys.modules.get(module), "__file__", None)
+        message, trace = whereabouts(error, file)
+        hint = None
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "caffe":
+            hint = "write `import netc.pycaffe as caffe`"
+        what = f"{message}, {doing} (layer '{d.param.name}', {d.param.type})"
+        failed = RunError(what, d.source.span, hint)
+        failed.add_note(trace)
+        raise failed from error
+
+
+class Hosted:
+    """An instance of the class, with its blobs. One program calls it in every pass, so that it may
+    remember things from pass to pass; what it remembers is in no snapshot.
+    """
+
+    def __init__(self, d: LayerDef, kind: type) -> None:
+        self.d, self.name = d, kind.__name__
+        self.bottom = [Blob(b.shape) for b in d.bottoms]
+        self.top = [self._alias(i) or Blob() for i in range(d.tops)]
+        self.user: Any = object.__new__(kind)
+        self.user.param_str = d.param.python_param.param_str
+        self.user.phase = d.phase
+        self.user.blobs = self.blobs = Blobs()
+        self._call("__init__")
+        self._call("setup", self.bottom, self.top)
+        self._call("reshape", self.bottom, self.top)
+        self.shapes = [top.shape for top in self.top]
+        self.needs = d.needs or (True,) * len(self.bottom)
+
+    def _alias(self, top: int) -> Blob | None:
+        """The bottom that this top is written over, as in Caffe."""
+        p = self.d.param
+        in_place = top < len(p.bottom) and p.bottom[top] == p.top[top]
+        return self.bottom[top] if in_place else None
+
+    def _call(self, method: str, *arguments: Any) -> None:
+        module = self.d.param.python_param.module
+        with blaming(self.d, module, f"in {method} of {self.name}"):
+            getattr(self.user, method)(*arguments)
+
+    def _values(self, array: Any, shape: Shape, dtype: Any, what: str) -> np.ndarray:
+        """A copy of what the class has left in a blob."""
+        if np.shape(array) != shape:
+            self.d.fail(
+                f"{self.name} leaves {what} with shape {dims(np.shape(array))}, which was "
+                f"{dims(shape)} when the net was set up",
+                hint="the shapes of a compiled net are fixed",
+                kind=RunError,
+            )
+        return np.array(array, dtype)
+
+    def forward(self, dtype: Any, *arrays: Any) -> Arrays:
+        """(*blobs, *bottoms) -> tops, on the host."""
+        for blob, array in zip((*self.blobs, *self.bottom), arrays, strict=True):
+            blob.load(array)
+        for top in self.top:
+            top.load(np.asarray(top.data, dtype))
+        self._call("reshape", self.bottom, self.top)
+        self._call("forward", self.bottom, self.top)
+        return tuple(
+            self._values(top.data, shape, dtype, f"top[{i}].data")
+            for i, (top, shape) in enumerate(zip(self.top, self.shapes, strict=True))
+        )
+
+    def backward(self, needs: Sequence[bool], dtype: Any, *arrays: Any) -> Arrays:
+        """(*blobs, *bottoms, *tops, *their gradients) -> gradients of blobs and of bottoms."""
+        blobs, given = (*self.blobs, *self.bottom, *self.top), iter(arrays)
+        shapes = [b.shape for b in blobs[: len(self.blobs) + len(self.bottom)]]
+        for blob in blobs:
+            blob.load(next(given))
+            blob.diff[...] = 0
+        for top in self.top:
+            top.diff[...] = next(given)
+        self._call("backward", self.top, list(needs), self.bottom)
+        return tuple(
+            self._values(blob.diff, shape, dtype, f"the diff of a {dims(shape)} blob")
+            for blob, shape in zip(blobs, shapes, strict=False)
+        )
+
+    def layer(self) -> Layer:
+        """The layer: forward and its gradient are calls from the program to the host."""
+        counted, tops = len(self.blobs), len(self.top)
+
+        def forward(*inputs: Any) -> tuple[Any, ...]:
+            dtype = _host_dtype(inputs)
+            made = _on_host(functools.partial(self.forward, dtype), self.shapes, inputs, dtype)
+            narrow = (*inputs[counted:], *inputs)[0].dtype if inputs else dtype
+            return tuple(t.astype(narrow) for t in made)
+
+        def forward_saving(*inputs: Any) -> Any:
+            values = tuple(x.value for x in inputs)
+            made = forward(*values)
+            # The structure of a tree is static, what is in it is not: None says "not perturbed".
+            moves = tuple(() if x.perturbed else None for x in inputs)
+            return made, (values, made, moves)
+
+        def backward(saved: Any, gradients: Any) -> Any:
+            values, made, moves = saved
+            dtype = _host_dtype(values)
+            needs = [m is not None and n for m, n in zip(moves[counted:], self.needs, strict=True)]
+            given = [jnp.zeros(g.shape, g.dtype) if _is_zero(g) else g for g in gradients[:tops]]
+            found = _on_host(
+                functools.partial(self.backward, needs, dtype),
+                [x.shape for x in values],
+                (*values, *made, *given),
+                dtype,
+            )
+            return tuple(
+                None if m is None else g.astype(x.dtype)
+                for m, g, x in zip(moves, found, values, strict=True)
+            )
+
+        run = jax.custom_vjp(forward)
+        run.defvjp(forward_saving, backward, symbolic_zeros=True)
+        return stateless(
+            lambda blobs, *bottoms: run(*blobs, *bottoms),
+            [BlobSpec(b.shape, value=b.data.copy()) for b in self.blobs],
+        )
+
+
+def _host_dtype(arrays: Sequence[Any]) -> Any:
+    """float32 as in Caffe; float64 where the program computes in it."""
+    wide = any(x.dtype == jnp.float64 for x in arrays)
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def _is_zero(gradient: Any) -> bool:
+    return isinstance(gradient, jax.custom_derivatives.SymbolicZero)
+
+
+def _on_host(
+    f: Callable[..., Arrays], shapes: Sequence[Shape], arrays: Sequence[Any], dtype: Any
+) -> Sequence[Any]:
+    """Call f on the host, once in every pass, also where nobody reads what it gives."""
+    from jax.experimental import io_callback
+
+    def call(*given: Any) -> Arrays:
+        try:
+            return f(*given)
+        except NetcError as error:
+            raise stop(error) from None
+
+    wanted = tuple(jax.ShapeDtypeStruct(s, dtype) for s in shapes)
+    return io_callback(call, wanted, *(x.astype(dtype) for x in arrays))
