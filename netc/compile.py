@@ -15,10 +15,10 @@ from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph, Node
 from netc.lazy import jax, jnp
-from netc.load import Loaded
+from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
-from netc.phase import filter_net
-from netc.schema import NetParameter, NetState
+from netc.phase import filter_net, state_of
+from netc.schema import NetParameter, NetState, Phase
 
 Arrays = dict[str, Any]
 
@@ -168,3 +168,15 @@ def compile_net(
     """
     message, source, _ = filter_net(net, state)
     return Program(infer(build(message, source), plan, seed, missing), plan)
+
+
+def compile_file(
+    path: str,
+    phase: Phase | int,
+    plan: Plan,
+    level: int | None = None,
+    stages: tuple[str, ...] = (),
+) -> Program:
+    """Every pass from a net's file to a program for its own state in this phase."""
+    net = read_net(path)
+    return compile_net(net, state_of(net.message, phase, level, stages), plan)

@@ -8,8 +8,9 @@ from google.protobuf.message import Message
 
 from netc.errors import Errors, NetcError, UsageError, did_you_mean
 from netc.load import Loaded, PathLike, is_text, read_bytes, read_net, read_solver
+from netc.phase import state_of
 from netc.prototxt import parse
-from netc.schema import NetParameter, NetState, Phase, SolverParameter
+from netc.schema import NetParameter, Phase, SolverParameter
 from netc.train.nets import NetInState, resolve
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -73,13 +74,7 @@ def in_state(
     origin: str = "",
 ) -> NetInState:
     """A net in a phase: a level replaces the net's own, stages are added. Caffe: net.cpp, Net."""
-    state = NetState()
-    state.CopyFrom(net.message.state)
-    state.phase = phase
-    if level is not None:
-        state.level = level
-    state.stage.extend(stages)
-    return NetInState(net, state, origin)
+    return NetInState(net, state_of(net.message, phase, level, stages), origin)
 
 
 def stand_in(net: Loaded[NetParameter], shapes: Shapes) -> Loaded[NetParameter]:

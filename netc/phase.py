@@ -98,3 +98,13 @@ def mismatch(rule: NetStateRule, state: NetState, layer: str) -> str | None:
 def net_state(phase: Phase | int, level: int = 0, stages: tuple[str, ...] = ()) -> NetState:
     """A NetState from its parts."""
     return NetState(phase=Phase.Name(phase), level=level, stage=stages)
+
+
+def state_of(
+    net: NetParameter, phase: Phase | int, level: int | None = None, stages: tuple[str, ...] = ()
+) -> NetState:
+    """The net's own state, phase and level replaced, stages added. Caffe: net.cpp, Net."""
+    state = NetState()
+    state.MergeFrom(net.state)
+    state.MergeFrom(net_state(phase, state.level if level is None else level, stages))
+    return state

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from netc.errors import NetcError
 
+INSIDE_JAX = os.path.join("jax", "_src", "")
 _stopped: list[NetcError] = []
 
 
 def whereabouts(error: BaseException, file: str | None) -> tuple[str, str]:
-    """What happened, as "file:line: Type: words", and the traceback from `file` on.
+    """What happened, as "file:line: Type: words", and the traceback from `file` on, without JAX's.
 
     The line is the innermost one of `file`; without one there, the innermost of all.
     """
+    told = f"{type(error).__name__}: {error}".strip()
+    what = told.splitlines()[0]
+    frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
-        place, rest = f"{error.filename}:{error.lineno}", None
-    else:
-        frames = list(traceback.walk_tb(error.__traceback__))
-        own = [(f, n) for f, n in frames if f.f_code.co_filename == file]
-        frame, line = (own or frames)[-1]
-        place, rest = f"{frame.f_code.co_filename}:{line}", _from(error.__traceback__, file)
-    what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    text = "".join(traceback.format_exception(type(error), error, rest, chain=False))
-    return f"{place}: {what}", text.rstrip()
-
-
-def _from(at: TracebackType | None, file: str | None) -> TracebackType | None:
-    """The traceback without the frames before the first of `file`."""
-    first = at
-    while at is not None and at.tb_frame.f_code.co_filename != file:
-        at = at.tb_next
-    return at or first
+        return f"{error.filename}:{error.lineno}: {what}", f"    {(error.text or '').strip()}"
+    own = [i for i, f in enumerate(frames) if f.filename == file]
+    place = frames[own[-1] if own else -1]
+    shown = [f for f in frames[own[0] if own else 0 :] if INSIDE_JAX not in f.filename]
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown), told]
+    return f"{place.filename}:{place.lineno}: {what}", "".join(lines)
 
 
 def stop(error: NetcError) -> NetcError:

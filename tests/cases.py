@@ -353,10 +353,21 @@ SOURCES = [
 # fmt: on
 
 # These modules import LayerCase from this one, which is why they come last.
-from .layer_cases import affine, conv, inputs, loss, neuron, norm, recurrent, select, spatial  # noqa: E402
+from .layer_cases import (  # noqa: E402
+    affine,
+    conv,
+    inputs,
+    loss,
+    neuron,
+    norm,
+    python,
+    recurrent,
+    select,
+    spatial,
+)
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
-    *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES,
+    *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

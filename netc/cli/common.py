@@ -70,6 +70,11 @@ def state_flags(parser: argparse.ArgumentParser) -> None:
     """-level, -stage and --plugin."""
     flag(parser, "level", "the net's level", type=int)
     flag(parser, "stage", "stages, separated by commas", default="")
+    plugin_flag(parser)
+
+
+def plugin_flag(parser: argparse.ArgumentParser) -> None:
+    """--plugin."""
     flag(parser, "plugin", "a Python file of layer types", action="append", default=[])
 
 

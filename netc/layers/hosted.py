@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +57,7 @@ class Hosted:
         self._call("reshape", self.bottom, self.top)
         self.shapes = [top.shape for top in self.top]
         self.needs = d.needs or (True,) * len(self.bottom)
+        self.passes, self.lock = 0, threading.Lock()
 
     def _alias(self, top: int) -> Blob | None:
         """The bottom that this top is written over, as in Caffe."""
@@ -80,60 +82,81 @@ class Hosted:
         return np.array(array, dtype)
 
     def forward(self, dtype: Any, *arrays: Any) -> Arrays:
-        """(*blobs, *bottoms) -> tops, on the host."""
+        """(*blobs, *bottoms) -> (*tops, the number of this pass), on the host."""
+        with self.lock:
+            self.passes = (self.passes + 1) % 2**31
+            self._run(dtype, arrays)
+            made = (
+                self._values(top.data, shape, dtype, f"top[{i}].data")
+                for i, (top, shape) in enumerate(zip(self.top, self.shapes, strict=True))
+            )
+            return *made, np.asarray(self.passes, np.int32)
+
+    def _run(self, dtype: Any, arrays: Sequence[Any]) -> None:
         for blob, array in zip((*self.blobs, *self.bottom), arrays, strict=True):
             blob.load(array)
         for top in self.top:
             top.load(np.asarray(top.data, dtype))
         self._call("reshape", self.bottom, self.top)
         self._call("forward", self.bottom, self.top)
-        return tuple(
-            self._values(top.data, shape, dtype, f"top[{i}].data")
-            for i, (top, shape) in enumerate(zip(self.top, self.shapes, strict=True))
-        )
 
-    def backward(self, needs: Sequence[bool], dtype: Any, *arrays: Any) -> Arrays:
-        """(*blobs, *bottoms, *tops, *their gradients) -> gradients of blobs and of bottoms."""
-        blobs, given = (*self.blobs, *self.bottom, *self.top), iter(arrays)
-        shapes = [b.shape for b in blobs[: len(self.blobs) + len(self.bottom)]]
-        for blob in blobs:
-            blob.load(next(given))
-            blob.diff[...] = 0
-        for top in self.top:
-            top.diff[...] = next(given)
-        self._call("backward", self.top, list(needs), self.bottom)
-        return tuple(
-            self._values(blob.diff, shape, dtype, f"the diff of a {dims(shape)} blob")
-            for blob, shape in zip(blobs, shapes, strict=False)
-        )
+    def backward(self, needs: Sequence[bool], dtype: Any, ticket: Any, *arrays: Any) -> Arrays:
+        """(pass, *blobs, *bottoms, *tops, *their gradients) -> gradients of blobs and of bottoms.
+
+        Classes remember in `forward` what they need here, and programs may run several passes
+        forward before they go back: the pass is run anew when it was not the last.
+        """
+        inputs = (*self.blobs, *self.bottom)
+        shapes = [b.shape for b in inputs]
+        with self.lock:
+            if int(ticket) != self.passes:
+                self.passes = int(ticket)
+                self._run(dtype, arrays[: len(inputs)])
+            given = iter(arrays)
+            for blob in (*inputs, *self.top):
+                blob.load(next(given))
+                blob.diff[...] = 0
+            for top in self.top:
+                top.diff[...] = next(given)
+            self._call("backward", self.top, list(needs), self.bottom)
+            return tuple(
+                self._values(blob.diff, shape, dtype, f"the diff of a {dims(shape)} blob")
+                for blob, shape in zip(inputs, shapes, strict=True)
+            )
 
     def layer(self) -> Layer:
         """The layer: forward and its gradient are calls from the program to the host."""
-        counted, tops = len(self.blobs), len(self.top)
+        counted = len(self.blobs)
+
+        def call(inputs: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
+            dtype = _host_dtype(inputs)
+            wanted = [jax.ShapeDtypeStruct(s, dtype) for s in self.shapes]
+            wanted.append(jax.ShapeDtypeStruct((), jnp.int32))
+            *made, ticket = _on_host(functools.partial(self.forward, dtype), wanted, inputs, dtype)
+            narrow = (*inputs[counted:], *inputs)[0].dtype if inputs else dtype
+            return tuple(t.astype(narrow) for t in made), ticket
 
         def forward(*inputs: Any) -> tuple[Any, ...]:
-            dtype = _host_dtype(inputs)
-            made = _on_host(functools.partial(self.forward, dtype), self.shapes, inputs, dtype)
-            narrow = (*inputs[counted:], *inputs)[0].dtype if inputs else dtype
-            return tuple(t.astype(narrow) for t in made)
+            return call(inputs)[0]
 
         def forward_saving(*inputs: Any) -> Any:
             values = tuple(x.value for x in inputs)
-            made = forward(*values)
+            made, ticket = call(values)
             # The structure of a tree is static, what is in it is not: None says "not perturbed".
             moves = tuple(() if x.perturbed else None for x in inputs)
-            return made, (values, made, moves)
+            return made, (ticket, values, made, moves)
 
         def backward(saved: Any, gradients: Any) -> Any:
-            values, made, moves = saved
+            ticket, values, made, moves = saved
             dtype = _host_dtype(values)
             needs = [m is not None and n for m, n in zip(moves[counted:], self.needs, strict=True)]
-            given = [jnp.zeros(g.shape, g.dtype) if _is_zero(g) else g for g in gradients[:tops]]
+            given = (jnp.zeros(g.shape, g.dtype) if _is_zero(g) else g for g in gradients)
             found = _on_host(
                 functools.partial(self.backward, needs, dtype),
-                [x.shape for x in values],
+                [jax.ShapeDtypeStruct(x.shape, dtype) for x in values],
                 (*values, *made, *given),
                 dtype,
+                ticket,
             )
             return tuple(
                 None if m is None else g.astype(x.dtype)
@@ -159,9 +182,16 @@ def _is_zero(gradient: Any) -> bool:
 
 
 def _on_host(
-    f: Callable[..., Arrays], shapes: Sequence[Shape], arrays: Sequence[Any], dtype: Any
+    f: Callable[..., Arrays],
+    wanted: Sequence[Any],
+    arrays: Sequence[Any],
+    dtype: Any,
+    *first: Any,
 ) -> Sequence[Any]:
-    """Call f on the host, once in every pass, also where nobody reads what it gives."""
+    """f(*first, *arrays in dtype) on the host, in every pass, also where nobody reads its results.
+
+    wanted: the shapes and dtypes of the results.
+    """
     from jax.experimental import io_callback
 
     def call(*given: Any) -> Arrays:
@@ -170,5 +200,4 @@ def _on_host(
         except NetcError as error:
             raise stop(error) from None
 
-    wanted = tuple(jax.ShapeDtypeStruct(s, dtype) for s in shapes)
-    return io_callback(call, wanted, *(x.astype(dtype) for x in arrays))
+    return io_callback(call, tuple(wanted), *first, *(x.astype(dtype) for x in arrays))

@@ -37,8 +37,8 @@ def python(d: LayerDef) -> Layer:
         return Hosted(d, found).layer()
     if not callable(found):
         d.fail(
-            f"'{p.layer}' of module '{p.module}' is a {type(found).__name__}, "
-            "not a class or a function",
+            f"'{p.layer}' of module '{p.module}' is neither a class nor a function, "
+            f"but of type {type(found).__name__}",
             "layer",
         )
     return _traced(d, found)

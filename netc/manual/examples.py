@@ -66,6 +66,7 @@ BOTTOMS = {
     "LSTM": ("data", "cont"),
     "LSTMUnit": ("cell", "gates", "cont"),
     "MultinomialLogisticLoss": ("probability", "label"),
+    "Python": ("data",),
     "RNN": ("data", "cont"),
     "SigmoidCrossEntropyLoss": ("score", "target"),
     "SmoothL1Loss": ("prediction", "target"),
@@ -77,6 +78,7 @@ TOPS = {
     "ImageData": ("data", "label"),
     "LSTMUnit": ("next_cell", "hidden"),
     "MemoryData": ("data", "label"),
+    "Python": ("python",),
     "Slice": ("first", "second"),
     "Split": ("first", "second"),
     "WindowData": ("data", "label"),
@@ -101,6 +103,7 @@ BLOBS = {
     ),
     "PReLU": ("the slopes (C), or one slope () with channel_shared",),
     "Parameter": ("the top itself",),
+    "Python": ("those that the class makes in setup, or that the function names in `blobs`",),
     "RNN": (
         "W_xh (num_output, K)",
         "b_h (num_output)",

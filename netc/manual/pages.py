@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from netc.errors import UsageError, did_you_mean
 from netc.layers import LAYERS
 from netc.layers.base import Count, LayerType
+from netc.layers.plugins import layer_type
 from netc.manual.examples import BLOBS, example
 from netc.schema import LayerParameter, comment_of, fork_of, is_repeated
 
@@ -85,10 +86,10 @@ class Family(NamedTuple):
 
 def page(name: str) -> Page:
     """The page of a registered layer type. Raises UsageError for an unknown one."""
-    if name not in LAYERS:
+    kind = layer_type(name)
+    if kind is None:
         hint = did_you_mean(name, LAYERS) or "netc layers lists them"
         raise UsageError(f"no layer type '{name}'", hint=hint)
-    kind = LAYERS[name]
     return Page(
         name,
         _module(kind).rpartition(".")[2],
@@ -109,7 +110,7 @@ def families() -> tuple[Family, ...]:
     for name, kind in sorted(LAYERS.items()):
         found.setdefault(_module(kind), []).append(name)
     return tuple(
-        Family(module.rpartition(".")[2], sentence(sys.modules[module].__doc__), tuple(types))
+        Family(module.rpartition(".")[2], _title(module), tuple(types))
         for module, types in sorted(found.items())
     )
 
@@ -118,7 +119,7 @@ def sentence(docstring: str | None) -> str:
     """The first sentence of a docstring, on one line, without its end."""
     text = " ".join((docstring or "").split())
     text = re.split(r"\s*(?:Caffe: |Raises )", text)[0]
-    return re.split(r"(?<=[.;])\s", text)[0].rstrip(".;")
+    return re.split(r"(?<=[^.][.;])\s", text)[0].rstrip(".;")
 
 
 def in_words(count: Count) -> str:
@@ -209,6 +210,10 @@ def _default(f: FieldDescriptor) -> str:
 
 def _module(kind: LayerType) -> str:
     return kind.setup.__module__
+
+
+def _title(module: str) -> str:
+    return sentence(getattr(sys.modules.get(module), "__doc__", None)) or "layer types of your own"
 
 
 def _tops(kind: LayerType) -> str:

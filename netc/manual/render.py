@@ -119,4 +119,4 @@ def _told(f: Field) -> str:
 
 def _cell(words: str) -> str:
     """Words that stand in a Markdown table as they are."""
-    return words.replace("|", "\\|").replace("*", "\\*").replace("<", "\\<").replace("_", "\\_")
+    return words.replace("|", "\\|").replace("*", "\\*").replace("<", "\\<")

@@ -19,7 +19,7 @@ from netc.graph.ir import Graph
 from netc.graph.splits import insert_splits
 from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
-from netc.phase import filter_net, net_state
+from netc.phase import filter_net, state_of
 from netc.prototxt import SourceMap
 from netc.pycaffe import mode
 from netc.pycaffe.blob import Blob
@@ -56,9 +56,7 @@ class Net:
         if isinstance(phase, str):
             weights, phase, level = phase, level, 0
         net = read_net(network_file)
-        state = NetState()
-        state.MergeFrom(net.message.state)
-        state.MergeFrom(net_state(phase, level, tuple(stages or ())))
+        state = state_of(net.message, phase, level, tuple(stages or ()))
         self._set_up(net, state, mode.plan(), mode.seed(), None)
         if weights:
             self.copy_from(weights)

@@ -10,12 +10,10 @@ import logging
 import jax
 import numpy as np
 
-from netc.compile import compile_net
+from netc.compile import compile_file
 from netc.errors import UsageError
-from netc.load import read_net
 from netc.lowering.plan import Plan, parse_overrides
-from netc.phase import net_state
-from netc.schema import NetState, Phase
+from netc.schema import Phase
 from netc.train.batches import Batches
 from netc.train.log import number
 from netc.train.report_files import Report
@@ -44,11 +42,8 @@ def score(
     """
     if iterations < 1:
         raise UsageError(f"-iterations must be at least 1, got {iterations}")
-    net = read_net(model)
-    state = NetState()
-    state.MergeFrom(net.message.state)
-    state.MergeFrom(net_state(Phase.TEST, level, stages))
-    program = compile_net(net, state, Plan(platform, parse_overrides(lowering)))
+    plan = Plan(platform, parse_overrides(lowering))
+    program = compile_file(model, Phase.TEST, plan, level, stages)
     graph = program.graph
     if names and not report_to:
         raise UsageError("-names goes with -report")

@@ -11,14 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from netc.compile import Arrays, Program, compile_net
+from netc.compile import Arrays, Program, compile_file
 from netc.errors import UsageError
 from netc.graph.ir import Node
-from netc.load import read_net
 from netc.lowering.plan import Plan, parse_overrides
 from netc.lowering.platform import jit
-from netc.phase import net_state
-from netc.schema import NetState, Phase
+from netc.schema import Phase
 from netc.sizes import Sizes
 from netc.train.batches import Batches
 from netc.train.log import number
@@ -46,11 +44,8 @@ def time_net(
     """Log Caffe's table of times and the figures of the compiled programs; the exit status."""
     if iterations < 1:
         raise UsageError(f"-iterations must be at least 1, got {iterations}")
-    net = read_net(model)
-    state = NetState()
-    state.MergeFrom(net.message.state)
-    state.MergeFrom(net_state(phase, level, stages))
-    program = compile_net(net, state, Plan(platform, parse_overrides(lowering)))
+    plan = Plan(platform, parse_overrides(lowering))
+    program = compile_file(model, phase, plan, level, stages)
     blobs, carried = jax.device_put(program.init(0))
     batches = Batches(program, provide=lambda k: noise(program))
     inputs = next(batches)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..cases import LayerCase
+from . import python_layers
 
-MODULE = "tests.layer_cases.python_layers"
+MODULE = python_layers.__name__
 
 
 def python(layer: str, more: str = "") -> str:
@@ -32,7 +33,7 @@ CASES = [
     LayerCase("Python", python("swish", "param_str: '1.5'"), [(2, 3, 4)], [(2, 3, 4)],
         lambda x: x / (1 + np.exp(-1.5 * x))),
     LayerCase("Python", python("gated"), [(2, 3), (2, 3)], [(2, 3), (2, 3)],
-        lambda x, y, w, v: (w * x * y, x + v.sum() * y), [(1,), (2, 2)]),
+        lambda x, y, w, v: (w * x * y, x + v.sum() * y), [(1, 1), (2, 2)]),
     LayerCase("Python", python("phased"), [(3,)], [(3,)], lambda x: x + 1, phases=("TEST",)),
 ]
 # fmt: on

@@ -21,7 +21,8 @@ BAD = [
         (f"python_param {{ module: '{MODULE}' layer: ^'Sqare' }}",
             f"module '{MODULE}' has no 'Sqare'", "", "did you mean 'Square'?"),
         (f"python_param {{ module: '{MODULE}' layer: ^'NUMBER' }}",
-            f"'NUMBER' of module '{MODULE}' is a int, not a class or a function", "", None),
+            f"'NUMBER' of module '{MODULE}' is neither a class nor a function, "
+            "but of type int", "", None),
     )
 ]
 # fmt: on

@@ -146,7 +146,7 @@ def gated(blobs, x, y):
     return blobs[0] * x * y, x + blobs[1].sum() * y
 
 
-gated.blobs = [(1,), netc.BlobSpec((2, 2))]
+gated.blobs = [(1, 1), netc.BlobSpec((2, 2))]
 
 
 def phased(x, phase):

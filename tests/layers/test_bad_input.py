@@ -309,6 +309,7 @@ from ..layer_cases import (  # noqa: E402
     loss_bad,
     neuron_bad,
     norm_bad,
+    python_bad,
     recurrent_bad,
     select_bad,
     spatial_bad,
@@ -318,6 +319,7 @@ ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
+    *python_bad.BAD,
 ]  # fmt: skip
 
 
