@@ -211,7 +211,9 @@ def main() -> None:
     print("| type | fields, bottoms | forward, ms | / torch | with backward, ms | / torch |")
     print("|---|---|---|---|---|---|")
     for ratio, row, f, b in sorted(found, key=lambda r: -r[0]):
-        shapes = ", ".join(str(tuple(x)) if not isinstance(x, Labels) else "labels" for x in row.bottoms)
+        shapes = ", ".join(
+            str(tuple(x)) if not isinstance(x, Labels) else "labels" for x in row.bottoms
+        )
         print(
             f"| {row.type} | `{row.fields}` {shapes} | {f[0]:.2f} | {f[0] / f[1]:.2f} "
             f"| {b[0]:.2f} | {ratio:.2f} |"
