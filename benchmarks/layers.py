@@ -1,4 +1,4 @@
-"""Each layer type, forward and forward with backward, against PyTorch: `python benchmarks/layers.py`.
+"""Each layer type against PyTorch, forward and with backward: `python benchmarks/layers.py`.
 
 A row is a one-layer net on a usual shape. Both sides run in this process, in turn; the best of the
 rounds counts. Prints a table, the slowest against PyTorch first.
@@ -73,22 +73,65 @@ def _mvn(x: Any) -> Any:
     return F.instance_norm(x, eps=1e-9)
 
 
-# fmt: off
 ROWS = [
-    Row("Convolution", "convolution_param { num_output: 64 kernel_size: 3 pad: 1 }", (IMAGE,), _conv(padding=1)),
+    Row(
+        "Convolution",
+        "convolution_param { num_output: 64 kernel_size: 3 pad: 1 }",
+        (IMAGE,),
+        _conv(padding=1),
+    ),
     Row("Convolution", "convolution_param { num_output: 64 kernel_size: 1 }", (IMAGE,), _conv()),
-    Row("Convolution", "convolution_param { num_output: 64 kernel_size: 3 pad: 1 group: 2 }", (IMAGE,), _conv(padding=1, groups=2)),
-    Row("Convolution", "convolution_param { num_output: 64 kernel_size: 3 pad: 1 group: 64 }", (IMAGE,), _conv(padding=1, groups=64)),
-    Row("Deconvolution", "convolution_param { num_output: 64 kernel_size: 4 stride: 2 pad: 1 }", ((16, 64, 28, 28),),
-        lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1)),
-    Row("Im2col", "convolution_param { kernel_size: 3 pad: 1 }", ((8, 32, 56, 56),), lambda x: F.unfold(x, 3, padding=1)),
-    Row("Pooling", "pooling_param { kernel_size: 3 stride: 2 }", (IMAGE,), lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)),
-    Row("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }", (IMAGE,), lambda x: F.avg_pool2d(x, 3, 2, ceil_mode=True)),
-    Row("Pooling", "pooling_param { pool: AVE global_pooling: true }", (IMAGE,), lambda x: x.mean((2, 3), keepdim=True)),
+    Row(
+        "Convolution",
+        "convolution_param { num_output: 64 kernel_size: 3 pad: 1 group: 2 }",
+        (IMAGE,),
+        _conv(padding=1, groups=2),
+    ),
+    Row(
+        "Convolution",
+        "convolution_param { num_output: 64 kernel_size: 3 pad: 1 group: 64 }",
+        (IMAGE,),
+        _conv(padding=1, groups=64),
+    ),
+    Row(
+        "Deconvolution",
+        "convolution_param { num_output: 64 kernel_size: 4 stride: 2 pad: 1 }",
+        ((16, 64, 28, 28),),
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1),
+    ),
+    Row(
+        "Im2col",
+        "convolution_param { kernel_size: 3 pad: 1 }",
+        ((8, 32, 56, 56),),
+        lambda x: F.unfold(x, 3, padding=1),
+    ),
+    Row(
+        "Pooling",
+        "pooling_param { kernel_size: 3 stride: 2 }",
+        (IMAGE,),
+        lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True),
+    ),
+    Row(
+        "Pooling",
+        "pooling_param { pool: AVE kernel_size: 3 stride: 2 }",
+        (IMAGE,),
+        lambda x: F.avg_pool2d(x, 3, 2, ceil_mode=True),
+    ),
+    Row(
+        "Pooling",
+        "pooling_param { pool: AVE global_pooling: true }",
+        (IMAGE,),
+        lambda x: x.mean((2, 3), keepdim=True),
+    ),
     Row("LRN", "lrn_param { alpha: 1e-4 }", (IMAGE,), lambda x: F.local_response_norm(x, 5, 1e-4)),
     Row("BatchNorm", "", (IMAGE,), _batch_norm),
     Row("MVN", "", (IMAGE,), _mvn),
-    Row("Scale", "scale_param { bias_term: true }", (IMAGE,), lambda x, s, b: x * _column(s) + _column(b)),
+    Row(
+        "Scale",
+        "scale_param { bias_term: true }",
+        (IMAGE,),
+        lambda x, s, b: x * _column(s) + _column(b),
+    ),
     Row("Bias", "", (IMAGE,), lambda x, b: x + _column(b)),
     Row("InnerProduct", "inner_product_param { num_output: 1024 }", (VECTOR,), F.linear),
     Row("ReLU", "", (IMAGE,), F.relu),
@@ -99,7 +142,12 @@ ROWS = [
     Row("Swish", "", (IMAGE,), F.silu),
     Row("BNLL", "", (IMAGE,), F.softplus),
     Row("AbsVal", "", (IMAGE,), torch.abs),
-    Row("Power", "power_param { power: 2 scale: 0.5 shift: 1 }", (IMAGE,), lambda x: (1 + 0.5 * x) ** 2),
+    Row(
+        "Power",
+        "power_param { power: 2 scale: 0.5 shift: 1 }",
+        (IMAGE,),
+        lambda x: (1 + 0.5 * x) ** 2,
+    ),
     Row("Exp", "", (IMAGE,), torch.exp),
     Row("Log", "log_param { shift: 9 }", (IMAGE,), lambda x: torch.log(9 + x)),
     Row("Clip", "clip_param { min: 0 max: 6 }", (IMAGE,), lambda x: x.clamp(0, 6)),
@@ -108,22 +156,40 @@ ROWS = [
     Row("Eltwise", "", (IMAGE, IMAGE), lambda x, y: x + y),
     Row("Eltwise", "eltwise_param { operation: MAX }", (IMAGE, IMAGE), torch.maximum),
     Row("Flatten", "", (IMAGE,), lambda x: x.flatten(1)),
-    Row("Reshape", "reshape_param { shape { dim: 0 dim: -1 } }", (IMAGE,), lambda x: x.reshape(16, -1)),
+    Row(
+        "Reshape",
+        "reshape_param { shape { dim: 0 dim: -1 } }",
+        (IMAGE,),
+        lambda x: x.reshape(16, -1),
+    ),
     Row("Tile", "tile_param { tiles: 2 }", ((16, 64, 28, 28),), lambda x: x.repeat(1, 2, 1, 1)),
     Row("Reduction", "reduction_param { axis: 1 }", (IMAGE,), lambda x: x.sum((1, 2, 3))),
     Row("Softmax", "", ((64, 1000),), lambda x: F.softmax(x, 1)),
     Row("SoftmaxWithLoss", "", ((64, 1000), Labels((64,), 1000)), F.cross_entropy),
     Row("SoftmaxWithLoss", "", ((4, 21, 128, 128), Labels((4, 128, 128), 21)), F.cross_entropy),
-    Row("SigmoidCrossEntropyLoss", "", (VECTOR, Labels(VECTOR, 2)),
-        lambda x, y: F.binary_cross_entropy_with_logits(x, y.float(), reduction="sum") / 64),
-    Row("EuclideanLoss", "", (VECTOR, VECTOR), lambda x, y: F.mse_loss(x, y, reduction="sum") / 128),
-    Row("HingeLoss", "", ((64, 1000), Labels((64,), 1000)),
-        lambda x, y: (1 + x * (1 - 2 * F.one_hot(y, 1000).float())).clamp_min(0).sum() / 64),
-    Row("Embed", "embed_param { num_output: 256 input_dim: 10000 }", (Labels((64, 20), 10000),),
-        lambda i, w, b: F.embedding(i, w) + b),
+    Row(
+        "SigmoidCrossEntropyLoss",
+        "",
+        (VECTOR, Labels(VECTOR, 2)),
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y.float(), reduction="sum") / 64,
+    ),
+    Row(
+        "EuclideanLoss", "", (VECTOR, VECTOR), lambda x, y: F.mse_loss(x, y, reduction="sum") / 128
+    ),
+    Row(
+        "HingeLoss",
+        "",
+        ((64, 1000), Labels((64,), 1000)),
+        lambda x, y: (1 + x * (1 - 2 * F.one_hot(y, 1000).float())).clamp_min(0).sum() / 64,
+    ),
+    Row(
+        "Embed",
+        "embed_param { num_output: 256 input_dim: 10000 }",
+        (Labels((64, 20), 10000),),
+        lambda i, w, b: F.embedding(i, w) + b,
+    ),
     Row("LSTM", "recurrent_param { num_output: 256 }", ((100, 16, 128), (100, 16)), _lstm),
 ]
-# fmt: on
 
 
 def sides(row: Row) -> tuple[tuple[Callable[[], Any], ...], tuple[Callable[[], Any], ...]]:
