@@ -1,16 +1,13 @@
 """What users get wrong, a row each: place, sentence, suggestion, and nothing left behind."""
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 import pytest
 
 from netc.cli import main
-from netc.data.datum import encode_raw
-from netc.data.writer import write_lmdb
+from tests.spoils import both, cut, database, fill, image, net, rows, solver, without
 from tests.train import tiny
 
 FILLED = 'weight_filler { type: "xavier" }'
@@ -36,84 +33,6 @@ snapshot_prefix: "bad"
 TOPS = 'top: "data" top: "label"'
 LMDB = f'"Data" {TOPS}\n  data_param {{ source: "images" batch_size: 4 backend: LMDB'
 HDF5 = f'"HDF5Data" {TOPS}\n  hdf5_data_param {{ source: "files.txt" batch_size: 4'
-
-
-class Edit(NamedTuple):
-    """A file's text with a part replaced."""
-
-    path: str
-    old: str
-    new: str
-
-    def __call__(self):
-        path = Path(self.path)
-        text = path.read_text()
-        assert text.count(self.old) == 1, self.old
-        path.write_text(text.replace(self.old, self.new))
-
-
-def net(old, new):
-    return Edit("net.prototxt", old, new)
-
-
-def solver(old, new):
-    return Edit("solver.prototxt", old, new)
-
-
-def cut(path, share):
-    def spoil():
-        data = Path(path).read_bytes()
-        Path(path).write_bytes(data[: int(len(data) * share)])
-
-    return spoil
-
-
-def fill(path, data):
-    def spoil():
-        Path(path).parent.mkdir(exist_ok=True)
-        Path(path).write_bytes(data)
-
-    return spoil
-
-
-def without(path):
-    return lambda: os.unlink(path)
-
-
-def database(*records):
-    """The database "images", anew, of these records."""
-
-    def spoil():
-        for path in Path("images").iterdir():
-            path.unlink()
-        Path("images").rmdir()
-        with write_lmdb("images") as writer:
-            for i, record in enumerate(records):
-                writer.put(b"%04d" % i, record)
-
-    return spoil
-
-
-def image(label=0, size=6):
-    return encode_raw(np.zeros((1, size, size), np.uint8), label)
-
-
-def rows(path, name, values):
-    def spoil():
-        with h5py.File(path, "r+") as file:
-            del file[name]
-            if values is not None:
-                file[name] = values
-
-    return spoil
-
-
-def both(*spoils):
-    def spoil():
-        for one in spoils:
-            one()
-
-    return spoil
 
 
 class Case(NamedTuple):

@@ -10,34 +10,10 @@ import numpy as np
 Shape = tuple[int, ...]
 
 
-class Blob:
-    """Values and their gradient on the host: NumPy arrays to be written in place, float32."""
+class LegacyShape:
+    """The names of the axes of a blob with at most four."""
 
-    def __init__(self, shape: Shape = ()) -> None:
-        self.data = np.zeros(shape, np.float32)
-        self.diff = np.zeros(shape, np.float32)
-
-    @property
-    def shape(self) -> Shape:
-        """The sizes of the axes."""
-        return self.data.shape
-
-    @property
-    def count(self) -> int:
-        """The number of elements."""
-        return self.data.size
-
-    def reshape(self, *shape: int) -> None:
-        """Give the blob another shape; its values are zero then."""
-        if (new := tuple(int(n) for n in shape)) != self.shape:
-            self.data, self.diff = np.zeros(new, self.data.dtype), np.zeros(new, self.data.dtype)
-
-    def load(self, values: Any) -> None:
-        """Take values; the arrays stay the same objects while shape and dtype do."""
-        values = np.asarray(values)
-        if values.shape != self.shape or values.dtype != self.data.dtype:
-            self.data, self.diff = np.empty_like(values), np.zeros_like(values)
-        np.copyto(self.data, values)
+    shape: Any
 
     def _legacy(self, axis: int) -> int:
         if len(self.shape) > 4:
@@ -65,6 +41,36 @@ class Blob:
     def width(self) -> int:
         """The fourth axis of at most four."""
         return self._legacy(3)
+
+
+class Blob(LegacyShape):
+    """Values and their gradient on the host: NumPy arrays to be written in place, float32."""
+
+    def __init__(self, shape: Shape = ()) -> None:
+        self.data = np.zeros(shape, np.float32)
+        self.diff = np.zeros(shape, np.float32)
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes."""
+        return self.data.shape
+
+    @property
+    def count(self) -> int:
+        """The number of elements."""
+        return self.data.size
+
+    def reshape(self, *shape: int) -> None:
+        """Give the blob another shape; its values are zero then."""
+        if (new := tuple(int(n) for n in shape)) != self.shape:
+            self.data, self.diff = np.zeros(new, self.data.dtype), np.zeros(new, self.data.dtype)
+
+    def load(self, values: Any) -> None:
+        """Take values; the arrays stay the same objects while shape and dtype do."""
+        values = np.asarray(values)
+        if values.shape != self.shape or values.dtype != self.data.dtype:
+            self.data, self.diff = np.empty_like(values), np.zeros_like(values)
+        np.copyto(self.data, values)
 
 
 class Blobs(list[Blob]):

@@ -9,6 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from netc.layers.caffe_layer import LegacyShape
+
 Shape = tuple[int, ...]
 UNSHARED = 2  # what sys.getrefcount gives for an array that only its cell holds
 
@@ -67,7 +69,7 @@ class Cell:
             self._host = None
 
 
-class Blob:
+class Blob(LegacyShape):
     """A named array and its gradient. Caffe: blob.hpp, _caffe.cpp."""
 
     def __init__(
@@ -102,30 +104,3 @@ class Blob:
         new = tuple(int(n) for n in shape)
         if new != self.shape:
             self._data, self._diff = Cell(new), Cell(new, self._diff.fill)
-
-    def _legacy(self, axis: int) -> int:
-        if len(self.shape) > 4:
-            raise ValueError(
-                f"a blob of {len(self.shape)} axes has no num, channels, height, width"
-            )
-        return self.shape[axis] if axis < len(self.shape) else 1
-
-    @property
-    def num(self) -> int:
-        """The first axis of at most four."""
-        return self._legacy(0)
-
-    @property
-    def channels(self) -> int:
-        """The second axis of at most four."""
-        return self._legacy(1)
-
-    @property
-    def height(self) -> int:
-        """The third axis of at most four."""
-        return self._legacy(2)
-
-    @property
-    def width(self) -> int:
-        """The fourth axis of at most four."""
-        return self._legacy(3)
