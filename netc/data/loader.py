@@ -8,9 +8,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from netc.data.feeds import Feed
+
+class Batched(Protocol):
+    """What a loader needs of a feed: batch k, from any thread."""
+
+    def batch(self, k: int) -> Any:
+        """Batch k, made anew."""
+        ...
 
 
 class Loader:
@@ -27,7 +33,7 @@ class Loader:
 
     def __init__(
         self,
-        feeds: Sequence[Feed],
+        feeds: Sequence[Batched],
         k: int = 0,
         prefetch: int = 4,
         threads: int | None = None,

@@ -149,7 +149,7 @@ class Solver:
         last = k + session.p.iter_size - 1
 
         def catch_up() -> None:
-            values = {**session.batches.make(last), **inputs}
+            values = {**session.batches.batch(last), **inputs}
             for name, value in values.items():
                 net.blobs[net._graph.blobs[name]]._data.set(value)
             whole = 0, len(net._graph.nodes) - 1
@@ -157,7 +157,7 @@ class Solver:
             blobs = {key: v for key, v in before.items() if key not in carried}
             state = {key: v for key, v in before.items() if key in carried}
             for i in range(k if net._graph.memory else last, last):
-                fed = {**session.batches.make(i), **inputs}
+                fed = {**session.batches.batch(i), **inputs}
                 arguments = (blobs, state, session.pass_key(i), fed)
                 state = net._fit(*whole, arguments).forward(*arguments)[2]
             net._memory.before = {key: state[key] for key in net._graph.memory}

@@ -110,7 +110,7 @@ class Batches:
         inputs: Inputs = {}
         if self._feeds:
             if self._loader is None:
-                self._loader = Loader([_Checked(self)], self.k)
+                self._loader = Loader([self], self.k)  # checked and placed in its threads
             (fed,) = next(self._loader)
             self.waited = self._loader.waited
             inputs.update(fed)
@@ -119,7 +119,7 @@ class Batches:
         self.k += 1
         return inputs
 
-    def make(self, k: int) -> Inputs:
+    def batch(self, k: int) -> Inputs:
         """The fed inputs of pass k, on the device. Raises DataError."""
         batch = tuple(feed.batch(k) for feed, _ in self._feeds)
         check_labels(self._feeds, self._rules, k, batch)
@@ -133,7 +133,7 @@ class Batches:
     def at(self, k: int) -> Inputs:
         """All inputs of pass k, apart from the run of batches."""
         own = self._provide(k) if self._own and self._provide else {}
-        return {**self.make(k), **own}
+        return {**self.batch(k), **own}
 
     def seek(self, k: int) -> None:
         """Go on with pass k."""
@@ -145,17 +145,3 @@ class Batches:
         if self._loader is not None:
             self._loader.close()
             self._loader = None
-
-
-class _Checked:
-    """All feeds of a net as one, so that checking and placing happen in the loader's threads."""
-
-    def __init__(self, batches: Batches) -> None:
-        self.shapes, self.dtypes, self.labels_top, self.epoch_size = (), (), None, None
-        self._batches = batches
-
-    def batch(self, k: int) -> Any:
-        return self._batches.make(k)
-
-    def describe(self, k: int) -> tuple[str, ...]:
-        return ()
