@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -179,7 +180,7 @@ class _Inference:
     ) -> None:
         permissive = given.share_mode == ParamSpec.PERMISSIVE
         mine, theirs = spec.shape, owner.spec.shape
-        if mine == theirs or (permissive and _size(mine) == _size(theirs)):
+        if mine == theirs or (permissive and math.prod(mine) == math.prod(theirs)):
             return
         error = ShapeError(
             f"Cannot share param '{given.name}' owned by layer '{owner.layer}' with layer "
@@ -196,13 +197,6 @@ class _Inference:
 def _origin(blob: str, shape: tuple[int, ...], maker: Node) -> str:
     at = f", {maker.source.span}" if maker.source.span else ""
     return f"  '{blob}' {dims(shape)}: layer '{maker.name}'{at}"
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for dim in shape:
-        size *= dim
-    return size
 
 
 def _shapes(node: Node, bottoms: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -111,6 +111,16 @@ class LayerDef:
         what = f"{message} (layer '{self.param.name}', {self.param.type})"
         raise kind(what, where, hint)
 
+    def check_images(self) -> None:
+        """The first bottom must be (num, channels, height, width)."""
+        shape = self.bottoms[0].shape
+        if len(shape) != 4:
+            self.fail(
+                "Input must have 4 axes, corresponding to (num, channels, height, width); "
+                f"bottom '{self.param.bottom[0]}' is {dims(shape)}",
+                "bottom",
+            )
+
     def axis(self, axis: int, bottom: int = 0, field: str = "axis") -> int:
         """The axis counted from the front. Caffe: blob.hpp, CanonicalAxisIndex."""
         shape = self.bottoms[bottom].shape

@@ -19,15 +19,10 @@ def lrn(d: LayerDef) -> Layer:
     WITHIN_CHANNEL: y = x (1 + alpha mean_{n x n} x^2)^-beta, the mean over n^2 with zeros outside.
     Caffe: lrn_layer.cpp.
     """
-    p, shape = d.param.lrn_param, d.bottoms[0].shape
+    p = d.param.lrn_param
     if p.local_size % 2 == 0:
         d.fail(f"LRN only supports odd values for local_size, got {p.local_size}", "local_size")
-    if len(shape) != 4:
-        d.fail(
-            "Input must have 4 axes, corresponding to (num, channels, height, width); "
-            f"bottom '{d.param.bottom[0]}' is {dims(shape)}",
-            "bottom",
-        )
+    d.check_images()
 
     def forward(blobs, x, layout="NCHW"):
         common = {"size": p.local_size, "alpha": p.alpha, "beta": p.beta, "layout": layout}

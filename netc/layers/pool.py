@@ -46,12 +46,7 @@ def _pair(d: LayerDef, size: _Size) -> Shape:
 
 def _geometry(d: LayerDef) -> tuple[Shape, Shape, Shape]:
     p, shape = d.param.pooling_param, d.bottoms[0].shape
-    if len(shape) != 4:
-        d.fail(
-            "Input must have 4 axes, corresponding to (num, channels, height, width); "
-            f"bottom '{d.param.bottom[0]}' is {dims(shape)}",
-            "bottom",
-        )
+    d.check_images()
     sized = _KERNEL.given(d)
     stride, pad = _pair(d, _STRIDE), _pair(d, _PAD)
     if p.global_pooling:

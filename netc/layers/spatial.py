@@ -36,12 +36,7 @@ def spp(d: LayerDef) -> Layer:
     pad = (kernel bins - size + 1) / 2. L = 1 gives (N, C, 1, 1). Caffe: spp_layer.cpp.
     """
     p, shape = d.param.spp_param, d.bottoms[0].shape
-    if len(shape) != 4:
-        d.fail(
-            "Input must have 4 axes, corresponding to (num, channels, height, width); "
-            f"bottom '{d.param.bottom[0]}' is {dims(shape)}",
-            "bottom",
-        )
+    d.check_images()
     if 0 in shape[2:]:
         d.fail(
             f"Input dimensions cannot be zero: '{d.param.bottom[0]}' is {dims(shape)}.", "bottom"

@@ -65,6 +65,11 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
+def loss_suffix(value: float, weight: float) -> str:
+    """What follows an output that counts in the objective: ` (* 0.5 = 1.2 loss)`, else nothing."""
+    return f" (* {number(weight)} = {number(weight * value)} loss)" if weight else ""
+
+
 def output_lines(
     kind: str, outputs: Mapping[str, Any], blobs: Mapping[str, str], weights: Mapping[str, float]
 ) -> list[str]:
@@ -76,7 +81,7 @@ def output_lines(
     for value, array in outputs.items():
         weight = weights.get(value, 0.0)
         for x in np.ravel(array):
-            suffix = f" (* {number(weight)} = {number(weight * float(x))} loss)" if weight else ""
+            suffix = loss_suffix(float(x), weight)
             lines.append(
                 f"    {kind} net output #{len(lines)}: {blobs[value]} = {number(float(x))}{suffix}"
             )

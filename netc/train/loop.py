@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from netc import snapshot
 from netc.compile import Program
 from netc.errors import DataError, SnapshotError
+from netc.lowering.platform import jit
 from netc.prototxt import to_text
 from netc.schema import SolverParameter
 from netc.train import debug, health
@@ -241,10 +241,8 @@ class Loop:
             log.warning("%s; training goes on", error.message)
             return
         self.saved_at = self.session.iteration
-        log.info("Snapshotting to binary proto file %s", where.model) if not where.model.endswith(
-            ".h5"
-        ) else log.info("Snapshotting to HDF5 file %s", where.model)
-        kind = "HDF5" if where.state.endswith(".h5") else "binary proto"
+        kind = "HDF5" if where.model.endswith(".h5") else "binary proto"
+        log.info("Snapshotting to %s file %s", kind, where.model)
         log.info("Snapshotting solver state to %s file %s", kind, where.state)
 
     def finish(self) -> None:
@@ -267,9 +265,7 @@ class Loop:
         k, inputs = session.batches.k, next(session.batches)
         program = session.program(k, inputs)
         learned = {**session.frozen, **session.carry.blobs}
-        values, _ = jax.jit(program.apply)(
-            learned, session.carry.state, session.pass_key(k), inputs
-        )
+        values, _ = jit(program.apply)(learned, session.carry.state, session.pass_key(k), inputs)
         window = np.array(session.carry.losses)
         window[session.iteration % self.p.average_loss] = float(program.loss(values))
         return float(np.nanmean(window))
@@ -278,6 +274,3 @@ class Loop:
 def announce(p: SolverParameter) -> None:
     """Log the solver as it is about to run."""
     log.info("Initializing solver from parameters: \n%s", to_text(p).rstrip())
-
-
-__all__ = ["Loop", "announce", "snapshot"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 import time
@@ -142,7 +143,7 @@ def tell_frozen(session: Session) -> None:
     graph = session.train.graph
     if not graph.weights:
         log.warning("no layer of the net has a loss: nothing is learnt")
-    sizes = {p.key: _size(p.spec.shape) for p in graph.params if not p.carried}
+    sizes = {p.key: math.prod(p.spec.shape) for p in graph.params if not p.carried}
     still = {k: n for k, n in sizes.items() if k not in graph.trainable}
     if still:
         layers = list(dict.fromkeys(graph.param_by_key[k].layer for k in still))
@@ -196,10 +197,3 @@ def tell_profile(session: Session, seconds: float) -> None:
         waited,
         100 * waited / max(seconds, 1e-9),
     )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for dim in shape:
-        size *= dim
-    return size

@@ -15,7 +15,7 @@ from netc.errors import UsageError
 from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import Phase
 from netc.train.batches import Batches
-from netc.train.log import number
+from netc.train.log import loss_suffix, number
 from netc.train.report_files import Report
 from netc.train.step import make_test
 from netc.transfer import by_key, targets
@@ -72,7 +72,7 @@ def score(
     for name, total in sums.items():
         weight = graph.weights.get(name, 0.0)
         for x in np.ravel(total) / iterations:
-            suffix = f" (* {number(weight)} = {number(weight * float(x))} loss)" if weight else ""
+            suffix = loss_suffix(float(x), weight)
             log.info("%s = %s%s", graph.blobs[name], number(float(x)), suffix)
     if report:
         print(report.write(model, weights, iterations), end="")

@@ -16,6 +16,7 @@ from netc.compile import Arrays, Program, compile_net
 from netc.errors import WeightsError
 from netc.load import Loaded
 from netc.lowering.plan import Plan
+from netc.lowering.platform import jit
 from netc.schema import SolverParameter
 from netc.sizes import Counts, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
@@ -23,7 +24,7 @@ from netc.train.batches import Batches, Provide
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
-from netc.weights import read_weights
+from netc.weights import WeightFile, read_weights
 from netc.weights.match import Match, match
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Session:
             key = self.pass_key(self._iteration * self.p.iter_size + i)
             counts.append(self._sizes.count(learned, state, key, inputs))
             if self.train.graph.memory and i + 1 < len(passes):
-                _, state = jax.jit(self._sizes.of(counts[-1]).apply)(learned, state, key, inputs)
+                _, state = jit(self._sizes.of(counts[-1]).apply)(learned, state, key, inputs)
         return tuple(counts)
 
     def program(self, k: int, inputs: Arrays) -> Program:
@@ -188,14 +189,7 @@ class Session:
         weights = read_weights(path)
         found = match(targets(self.train.graph), weights)
         self.replace_blobs(by_key(self.train.graph, found))
-        for i, net in enumerate(self.tests):
-            own = by_key(net.program.graph, match(targets(net.program.graph), weights))
-            kept = {k: own.get(k, v) for k, v in net.own.items()}
-            self.tests = (
-                *self.tests[:i],
-                net._replace(own=jax.device_put(kept)),
-                *self.tests[i + 1 :],
-            )
+        self.tests = tuple(_with_own(net, weights) for net in self.tests)
         return found
 
     def history(self) -> list[np.ndarray]:
@@ -244,3 +238,10 @@ class Session:
         """Stop the threads that load batches."""
         for batches in (self.batches, *(t.batches for t in self.tests)):
             batches.close()
+
+
+def _with_own(net: TestNet, weights: WeightFile) -> TestNet:
+    """The test net with its own blobs taken from a file where the file has them."""
+    graph = net.program.graph
+    found = by_key(graph, match(targets(graph), weights))
+    return net._replace(own=jax.device_put({k: found.get(k, v) for k, v in net.own.items()}))
