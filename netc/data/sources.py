@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
+from netc.data.leveldb import LevelDbSource
 from netc.data.lmdb import LmdbSource
-from netc.errors import DataError
 from netc.schema import DataParameter
 
 
@@ -27,20 +26,9 @@ class Source(Protocol):
         ...
 
 
-BACKENDS = {DataParameter.LMDB: LmdbSource}
+BACKENDS = {DataParameter.LEVELDB: LevelDbSource, DataParameter.LMDB: LmdbSource}
 
 
 def open_source(backend: DataParameter.DB, path: str) -> Source:
     """Open a database. Raises DataError."""
-    if backend in BACKENDS:
-        return BACKENDS[backend](path)
-    if os.path.exists(os.path.join(path, "data.mdb")):
-        hint = "this database is an LMDB: write `backend: LMDB`"
-    else:
-        hint = "`backend: LMDB` databases are made by `netc convert_imageset`"
-    raise DataError(
-        f"backend {DataParameter.DB.Name(backend)} cannot be read: "
-        "this build reads LMDB, and HDF5 through HDF5Data",
-        path,
-        hint,
-    )
+    return BACKENDS[backend](path)

@@ -1,6 +1,9 @@
 """Small databases and feeds for the tests of netc.data."""
 
+from contextlib import closing
+
 import numpy as np
+import plyvel
 
 from netc.data.datum import encode_raw
 from netc.data.feeds import open_feed
@@ -18,6 +21,15 @@ def write_records(path, records):
     with write_lmdb(str(path)) as writer:
         for i, record in enumerate(records):
             writer.put(b"%08d" % i, record)
+    return str(path)
+
+
+def write_leveldb(path, records):
+    """A LevelDB of these records, the last of them still in its log."""
+    for numbers in (range(len(records) - 1), range(len(records) - 1, len(records))):
+        with closing(plyvel.DB(str(path), create_if_missing=True)) as database:
+            for i in numbers:
+                database.put(b"%08d" % i, records[i])
     return str(path)
 
 

@@ -21,6 +21,8 @@ RECORDED = [
     "lmdb_gray",
     "lmdb_mean_value",
     "lmdb_mean_scale_crop",
+    "leveldb_raw",
+    "leveldb_encoded",
     "hdf5",
 ]
 

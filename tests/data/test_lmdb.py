@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import lmdb
 import pytest
 
-from netc.data.lmdb import STRIDE, LmdbSource
+from netc.data.keyed import STRIDE
+from netc.data.lmdb import LmdbSource
 from netc.data.writer import write_lmdb
 from netc.errors import DataError
 
