@@ -77,6 +77,9 @@ CONVOLUTIONS = [
             lambda x, w, b: ref.convolution(x, w, b, stride=(2, 3), pad=(1, 2))),
         ("num_output: 2 kernel_size: 3 pad_w: 2", (1, 2, 4, 5), (1, 2, 2, 7), [(2, 2, 3, 3), (2,)],
             lambda x, w, b: ref.convolution(x, w, b, pad=(0, 2))),
+        ("num_output: 2 kernel_size: 5 stride: 3", (2, 2, 4, 9), (2, 2, 1, 2), [(2, 2, 5, 5), (2,)],
+            lambda x, w, b: ref.convolution(
+                np.pad(x, [(0, 0), (0, 0), (0, 1), (0, 0)]), w, b, stride=3)),
         ("num_output: 2 kernel_size: 3 stride: 4", (1, 2, 9, 10), (1, 2, 2, 2),
             [(2, 2, 3, 3), (2,)], lambda x, w, b: ref.convolution(x, w, b, stride=4)),
         ("num_output: 2 kernel_size: 3 dilation: 2 pad: 2", (1, 3, 7, 6), (1, 2, 7, 6),

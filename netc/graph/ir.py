@@ -109,6 +109,11 @@ class Graph:
         return tuple(t for n in self.nodes if n.set_up.external is not None for t in n.tops)
 
     @cached_property
+    def sunk(self) -> tuple[str, ...]:
+        """The values that sinks take: the bottoms of HDF5Output layers."""
+        return tuple(b for n in self.nodes if n.set_up.sink is not None for b in n.bottoms)
+
+    @cached_property
     def weights(self) -> dict[str, float]:
         """Value -> its weight in the objective, where it is not zero."""
         return {t: w for n in self.nodes for t, w in zip(n.tops, n.loss_weights, strict=True) if w}
@@ -132,14 +137,19 @@ class Graph:
         return (*(p.key for p in self.params if p.carried), *self.memory)
 
     @cached_property
-    def differentiable(self) -> frozenset[str]:
-        """The learnable blobs a gradient can reach: of nodes with an uncut path to the loss."""
-        wanted, reached = set(self.weights), set()
+    def contributing(self) -> frozenset[str]:
+        """The values with an uncut path to the loss."""
+        wanted = set(self.weights)
         for node in reversed(self.nodes):
             if wanted.intersection(node.tops):
-                reached.update(node.blobs)
                 wanted.update(b for i, b in enumerate(node.bottoms) if not node.cut(i))
-        return frozenset(reached)
+        return frozenset(wanted)
+
+    @cached_property
+    def differentiable(self) -> frozenset[str]:
+        """The learnable blobs a gradient can reach: of nodes with an uncut path to the loss."""
+        reached = (n.blobs for n in self.nodes if not self.contributing.isdisjoint(n.tops))
+        return frozenset(key for blobs in reached for key in blobs)
 
     @cached_property
     def trainable(self) -> tuple[str, ...]:
@@ -178,7 +188,7 @@ class Graph:
             used = "; ".join(
                 f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.blobs + node.state
             )
-            text = f"  {tops} = {node.param.type} '{node.key}'({', '.join(node.bottoms)})"
+            text = f"  {tops} = {node.kind.label} '{node.key}'({', '.join(node.bottoms)})"
             weights = [f"{w:g}" for w in node.loss_weights if w]
             lines.append(
                 text

@@ -9,7 +9,7 @@ from netc.layers.loss import check_labels, counted, one_hot
 from netc.lazy import jnp, lax
 
 
-@register("Accuracy", bottoms=2, tops=(1, 2))
+@register("Accuracy", bottoms=2, tops=(1, 2), no_gradient=(0, 1))
 def accuracy(d: LayerDef) -> Layer:
     """The share of positions whose true class is among the top_k; ties count against it.
 

@@ -63,6 +63,8 @@ class Layer(NamedTuple):
     labels: which bottom holds labels, and their range.
     rows: (*bottoms) -> how many items the tops hold, where that depends on values; the layer is
     then set up anew with `LayerDef.rows`.
+    sink: (k, *bottoms) hands what pass k has computed to the outside; whoever runs the program
+    calls it with arrays on the host.
     """
 
     apply: Apply
@@ -76,6 +78,7 @@ class Layer(NamedTuple):
     labels: LabelRule | None = None
     memory: tuple[BlobSpec, ...] = ()
     rows: Callable[..., Any] | None = None
+    sink: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,10 @@ class LayerType(NamedTuple):
     bottoms, tops: an exact number, or (least, most) where None is no limit.
     equal: as many tops as bottoms. loss: top 0 has weight 1 by default, and missing tops are made.
     in_place: whether a top may bear its bottom's name.
+    no_gradient: the bottoms through which no gradient can go, from the end where negative.
+    fields: the forks' fields that it carries out, such as "dropout_param.scale_train" or, for all
+    of a message, "bn_param". dialects: the forks that mean this layer by the name; none: Caffe.
+    named: meant only by nets that name such a dialect. others: what others mean by the name.
     """
 
     name: str
@@ -198,10 +205,25 @@ class LayerType(NamedTuple):
     equal: bool
     loss: bool
     in_place: bool
+    no_gradient: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
+    named: bool = False
+    others: tuple[LayerType, ...] = ()
 
     @property
     def least_tops(self) -> int:
         return self.tops if isinstance(self.tops, int) else self.tops[0]
+
+    @property
+    def label(self) -> str:
+        """The name, and the first of the dialects where it has some: BN (segnet)."""
+        return f"{self.name} ({self.dialects[0]})" if self.dialects else self.name
+
+    @property
+    def variants(self) -> tuple[LayerType, ...]:
+        """All that the name can mean, the most usual first."""
+        return self._replace(others=()), *self.others
 
 
 LAYERS: dict[str, LayerType] = {}
@@ -215,13 +237,26 @@ def register(
     equal: bool = False,
     loss: bool = False,
     in_place: bool = False,
+    no_gradient: tuple[int, ...] = (),
+    fields: tuple[str, ...] = (),
+    dialects: tuple[str, ...] = (),
+    named: bool = False,
 ) -> Callable[[S], S]:
-    """Decorate a setup function to make it the layer type `name`."""
+    """Decorate a setup function to make it the layer type `name`, or what `dialects` mean by it.
+
+    Caffe's own meaning is the most usual one, then the order of registration counts.
+    """
 
     def add(setup: S) -> S:
-        if name in LAYERS and LAYERS[name].setup.__qualname__ != setup.__qualname__:
-            raise ValueError(f"layer type {name} is registered already")
-        LAYERS[name] = LayerType(name, setup, bottoms, tops, equal, loss, in_place)
+        kind = LayerType(
+            name, setup, bottoms, tops, equal, loss, in_place, no_gradient, fields, dialects, named
+        )
+        known = LAYERS[name].variants if name in LAYERS else ()
+        rest = [k for k in known if k.setup.__qualname__ != setup.__qualname__]
+        if any(k.dialects == dialects for k in rest):
+            raise ValueError(f"layer type {kind.label} is registered already")
+        first, *others = sorted([*rest, kind], key=lambda k: bool(k.dialects))
+        LAYERS[name] = first._replace(others=tuple(others))
         return setup
 
     return add

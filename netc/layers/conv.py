@@ -91,15 +91,15 @@ def window(d: LayerDef, rank: int) -> Window:
 def convolution(d: LayerDef) -> Layer:
     """Correlate with num_output filters: (N, C, *S) -> (N, num_output, *S'), zero padding.
 
-    y = W * x + b per group; S' = floor((S + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1.
+    y = W * x + b per group; S' = (S + 2 pad - (dilation (kernel - 1) + 1)) / stride + 1, the
+    quotient rounded towards 0: a window may hang over the image by less than a stride.
     `axis` is the channel axis: all axes before it are batch, all after it are spatial.
     Caffe: base_conv_layer.cpp, conv_layer.cpp.
     """
     p, images = d.param.convolution_param, _images(d)
     check_groups(d, images.channels)
-    check_cover(d, images)
     shape = (p.num_output, images.channels // p.group, *images.window.kernel)
-    return _filtering(d, images, shape, lowering.conv.convolve)
+    return _filtering(d, images, shape, lowering.conv.convolve, overhang(d, images))
 
 
 @register("Deconvolution", bottoms=(1, None), tops=(1, None), equal=True)
@@ -139,12 +139,12 @@ def im2col(d: LayerDef) -> Layer:
             f"'{d.param.bottom[0]}' ({dims(d.bottoms[0].shape)})",
             "axis" if d.param.convolution_param.HasField("axis") else "bottom",
         )
-    check_cover(d, images)
-    w = images.window
+    w, over = images.window, overhang(d, images)
     geometry = {"kernel": w.kernel, "stride": w.stride, "pad": w.pad, "dilation": w.dilation}
 
     def forward(blobs, x):
         flat = x.reshape(math.prod(images.batch), images.channels, *images.spatial)
+        flat = lowering.windows.append_zeros(flat, over)
         y = lowering.windows.patches(flat, **geometry)
         return y.reshape(*images.batch, *y.shape[1:])
 
@@ -167,8 +167,13 @@ def _images(d: LayerDef) -> Images:
     return Images(shape[:axis], shape[axis], spatial, window(d, len(spatial)))
 
 
-def _filtering(d: LayerDef, images: Images, weight: Shape, operation: Any) -> Layer:
-    """A layer that applies `operation` with its weights, then adds a bias, to every bottom."""
+def _filtering(
+    d: LayerDef, images: Images, weight: Shape, operation: Any, over: Shape = ()
+) -> Layer:
+    """A layer that applies `operation` with its weights, then adds a bias, to every bottom.
+
+    over: zeros that follow each spatial axis.
+    """
     p, w = d.param.convolution_param, images.window
     blobs = [BlobSpec(weight, p.weight_filler)]
     if p.bias_term:
@@ -182,6 +187,7 @@ def _filtering(d: LayerDef, images: Images, weight: Shape, operation: Any) -> La
             flat = (
                 x if plain else x.reshape(math.prod(images.batch), images.channels, *images.spatial)
             )
+            flat = lowering.windows.append_zeros(flat, over, layout)
             y = operation(d.plan, flat, blobs[0], layout=layout, **how)
             if p.bias_term:
                 y = lowering.conv.add_bias(d.plan, y, blobs[1], layout=layout)
@@ -194,17 +200,19 @@ def _filtering(d: LayerDef, images: Images, weight: Shape, operation: Any) -> La
     return stateless(forward, blobs, channels_last if plain else None, prefers_last=True)
 
 
-def check_cover(d: LayerDef, images: Images) -> None:
-    """The window must fit into the padded image."""
+def overhang(d: LayerDef, images: Images) -> Shape:
+    """How far the window reaches beyond the padded image on each axis, less than its stride."""
     w = images.window
     padded = [size + 2 * pad for size, pad in zip(images.spatial, w.pad, strict=True)]
-    if any(size < extent for size, extent in zip(padded, w.extent, strict=True)):
+    over = tuple(max(0, extent - size) for size, extent in zip(padded, w.extent, strict=True))
+    if any(beyond >= stride for beyond, stride in zip(over, w.stride, strict=True)):
         d.fail(
             f"kernel {dims(w.kernel)} with dilation {dims(w.dilation)} covers {dims(w.extent)}, "
             f"more than the padded input {dims(padded)} of bottom '{d.param.bottom[0]}' "
             f"({dims(d.bottoms[0].shape)})",
             "convolution_param",
         )
+    return over
 
 
 def check_groups(d: LayerDef, channels: int) -> None:

@@ -39,7 +39,7 @@ def inner_product(d: LayerDef) -> Layer:
     return stateless(forward, blobs)
 
 
-@register("Embed", bottoms=1, tops=1)
+@register("Embed", bottoms=1, tops=1, no_gradient=(0,))
 def embed(d: LayerDef) -> Layer:
     """Look up rows of a table: indices (...) -> (..., num_output), y = W[index] + b.
 

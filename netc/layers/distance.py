@@ -49,7 +49,7 @@ def euclidean_loss(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
-@register("SigmoidCrossEntropyLoss", bottoms=2, tops=1, loss=True)
+@register("SigmoidCrossEntropyLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,))
 def sigmoid_cross_entropy_loss(d: LayerDef) -> Layer:
     """Cross entropy of the sigmoid of scores with targets t in [0, 1], one for each score.
 

@@ -114,7 +114,7 @@ def clamped_log(p: Any) -> Any:
     return jnp.log(with_gradient_of(p, jnp.maximum(p, bound)))
 
 
-@register("MultinomialLogisticLoss", bottoms=2, tops=1, loss=True)
+@register("MultinomialLogisticLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,))
 def multinomial_logistic_loss(d: LayerDef) -> Layer:
     """Cross entropy of probabilities (N, ...), flattened to (N, C), and labels (N).
 
@@ -139,7 +139,7 @@ def flattened(d: LayerDef) -> tuple[int, int]:
     return shape[0], math.prod(shape[1:])
 
 
-@register("HingeLoss", bottoms=2, tops=1, loss=True)
+@register("HingeLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,))
 def hinge_loss(d: LayerDef) -> Layer:
     """One-against-all margins of scores (N, ...), flattened to (N, C), and labels (N).
 
@@ -162,7 +162,7 @@ def hinge_loss(d: LayerDef) -> Layer:
     return stateless(forward)._replace(labels=LabelRule(1, classes))
 
 
-@register("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+@register("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2))
 def infogain_loss(d: LayerDef) -> Layer:
     """Cross entropy of the softmax of scores with a row of gains per label.
 

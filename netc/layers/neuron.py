@@ -126,7 +126,7 @@ def clip(d: LayerDef) -> Layer:
     return elementwise(forward)
 
 
-@register("Threshold", bottoms=1, tops=1, in_place=True)
+@register("Threshold", bottoms=1, tops=1, in_place=True, no_gradient=(0,))
 def threshold(d: LayerDef) -> Layer:
     """1 where x > threshold, else 0; no gradient passes. Caffe: threshold_layer.cpp."""
     t = d.param.threshold_param.threshold

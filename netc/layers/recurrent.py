@@ -165,7 +165,7 @@ def _recurrent(d: LayerDef, cell, gates: int, states: int, output: bool) -> Laye
     return Layer(apply, tuple(blobs), memory=memory)
 
 
-@register("LSTM", bottoms=(2, 5), tops=(1, 3))
+@register("LSTM", bottoms=(2, 5), tops=(1, 3), no_gradient=(1,))
 def lstm(d: LayerDef) -> Layer:
     """Long short-term memory over time: x (T, N, ...), cont (T, N) -> h (T, N, num_output).
 
@@ -179,7 +179,7 @@ def lstm(d: LayerDef) -> Layer:
     return _recurrent(d, _lstm, gates=4, states=2, output=False)
 
 
-@register("RNN", bottoms=(2, 4), tops=(1, 2))
+@register("RNN", bottoms=(2, 4), tops=(1, 2), no_gradient=(1,))
 def rnn(d: LayerDef) -> Layer:
     """A plain recurrent net: x (T, N, ...), cont (T, N) -> o (T, N, num_output).
 

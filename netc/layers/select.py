@@ -43,7 +43,7 @@ def reduction(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
-@register("ArgMax", bottoms=1, tops=1)
+@register("ArgMax", bottoms=1, tops=1, no_gradient=(0,))
 def argmax(d: LayerDef) -> Layer:
     """Indices of the top_k largest elements in falling order; of equals the last comes first.
 
@@ -90,7 +90,7 @@ def argmax(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
-@register("BatchReindex", bottoms=2, tops=1)
+@register("BatchReindex", bottoms=2, tops=1, no_gradient=(1,))
 def batch_reindex(d: LayerDef) -> Layer:
     """Pick items of a batch by index: (N, ...), (M) -> (M, ...), y[i] = x[index[i]].
 
@@ -117,7 +117,7 @@ def rows_at(x, index):
     return jnp.take(x, place, axis=0, mode="fill", fill_value=jnp.nan)
 
 
-@register("Filter", bottoms=(2, None), tops=(1, None))
+@register("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,))
 def filter_(d: LayerDef) -> Layer:
     """Keep the items whose selector, the last bottom (N, 1, ...), is not 0: (N, ...) -> (M, ...).
 

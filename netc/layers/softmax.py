@@ -31,7 +31,7 @@ def softmax(d: LayerDef) -> Layer:
     return stateless(lambda blobs, x: jax.nn.softmax(x, axis))
 
 
-@register("SoftmaxWithLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+@register("SoftmaxWithLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2))
 def softmax_with_loss(d: LayerDef) -> Layer:
     """Multinomial logistic loss of the softmax of scores; a second top holds the probabilities.
 

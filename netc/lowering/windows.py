@@ -10,12 +10,21 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from netc.lowering.geometry import spatial_axes
+
 
 def pad_axis(x: Array, axis: int, low: int, high: int, fill: float = 0.0) -> Array:
     """x with `fill` before and after it along an axis; negative amounts cut."""
     edges = [(0, 0, 0)] * x.ndim
     edges[axis] = (low, high, 0)
     return lax.pad(x, jnp.asarray(fill, x.dtype), edges)
+
+
+def append_zeros(x: Array, counts: Sequence[int], layout: str = "NCHW") -> Array:
+    """x with so many zeros after each spatial axis."""
+    for axis, count in zip(spatial_axes(layout, x.ndim), counts, strict=bool(counts)):
+        x = pad_axis(x, axis, 0, count) if count else x
+    return x
 
 
 def slices(

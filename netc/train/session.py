@@ -14,6 +14,7 @@ import numpy as np
 
 from netc.compile import Arrays, Program, compile_net
 from netc.errors import WeightsError
+from netc.graph.gradients import check_gradients
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit
@@ -68,6 +69,7 @@ class Session:
         self.nets: Nets = resolve(solver, level, stages)
         log.info("Creating training net %s", self.nets.train.origin)
         self.train = self._compile(self.nets.train)
+        check_gradients(self.train.graph)
         self.key = jax.random.key(self.seed)
         self._sizes, self._donate = Sizes(self.train), donate
         self._steps: dict[tuple[Counts, ...], Step] = {}
