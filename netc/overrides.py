@@ -1,8 +1,9 @@
-"""Fields set from the command line: `base_lr=0.1`, `layer.conv1.lr_mult=0`."""
+"""What the command line changes in files: `--set base_lr=0.1`, `--freeze 'conv[1-3]'`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -16,40 +17,54 @@ from netc.schema import LayerParameter, NetParameter, SolverParameter, is_repeat
 LAYER = "layer."
 PARAM_FIELDS = ("lr_mult", "decay_mult")
 NET_FIELDS = ("net", "train_net")
+Net = Loaded[NetParameter]
 
 
 def override_solver(
-    solver: Loaded[SolverParameter], settings: Sequence[str]
+    solver: Loaded[SolverParameter], settings: Sequence[str], freeze: Sequence[str] = ()
 ) -> Loaded[SolverParameter]:
-    """The solver with fields replaced; `layer.NAME.FIELD=VALUE` goes into its nets.
+    """The solver with fields replaced; `layer.NAME.FIELD=VALUE` goes into its training net.
 
-    A net named by file is then read and put in its place. Raises UsageError and ParseError.
+    freeze: as `freeze_net` takes it. A net named by file that changes is read and put in its place.
+    Raises UsageError and ParseError.
     """
-    own = [s for s in settings if not s.startswith(LAYER)]
-    for_layers = [s for s in settings if s.startswith(LAYER)]
     message = SolverParameter()
     message.CopyFrom(solver.message)
-    source = solver.source
-    for setting in own:
-        path, value = _split(setting)
-        _assign(message, path.split("."), value, setting)
-    if for_layers:
-        fields = dict(source.fields)
-        for name in NET_FIELDS:
-            if message.HasField(name):
-                net = override_net(read_net(getattr(message, name)), for_layers)
-                message.ClearField(name)
-                inline = f"{name}_param"
-                getattr(message, inline).CopyFrom(net.message)
-                fields[inline] = [net.source]
-        source = type(source)(source.span, fields)
-    return Loaded(message, source, solver.warnings)
+    for setting in settings:
+        if not setting.startswith(LAYER):
+            path, value = _split(setting)
+            _assign(message, path.split("."), value, setting)
+    changed = Loaded(message, solver.source, solver.warnings)
+    for_layers = [s for s in settings if s.startswith(LAYER)]
+    if for_layers or freeze:
+        return _in_net(changed, lambda net: freeze_net(override_net(net, for_layers), freeze))
+    return changed
 
 
-def override_net(net: Loaded[NetParameter], settings: Sequence[str]) -> Loaded[NetParameter]:
+def _in_net(
+    solver: Loaded[SolverParameter], change: Callable[[Net], Net]
+) -> Loaded[SolverParameter]:
+    """The solver, a message of its own already, with its training net changed and inline."""
+    message, fields = solver.message, dict(solver.source.fields)
+    for name in NET_FIELDS:
+        inline = f"{name}_param"
+        if message.HasField(name):
+            net = read_net(getattr(message, name))
+            message.ClearField(name)
+        elif message.HasField(inline):
+            net = Loaded(getattr(message, inline), solver.source.node(inline))
+        else:
+            continue
+        net = change(net)
+        getattr(message, inline).CopyFrom(net.message)
+        fields[inline] = [net.source]
+    return solver._replace(message=message, source=type(solver.source)(solver.source.span, fields))
+
+
+def override_net(net: Net, settings: Sequence[str]) -> Net:
     """The net with fields of layers replaced, in every layer of that name.
 
-    `layer.conv1.lr_mult=0` and `layer.conv1.decay_mult=0` set all of a layer's blobs.
+    `layer.conv1.lr_mult=0` and `layer.conv1.decay_mult=0` are for all of a layer's blobs.
     Raises UsageError.
     """
     message = NetParameter()
@@ -59,10 +74,44 @@ def override_net(net: Loaded[NetParameter], settings: Sequence[str]) -> Loaded[N
         layers, field = _find(message, path.removeprefix(LAYER), setting)
         for layer in layers:
             if field in PARAM_FIELDS:
-                _set_all(layer, field, value, setting)
-            else:
-                _assign(layer, field.split("."), value, setting)
-    return Loaded(message, net.source, net.warnings)
+                _set_all(layer, field)
+            _assign(layer, field.split("."), value, setting)
+    return net._replace(message=message)
+
+
+def freeze_net(net: Net, patterns: Sequence[str]) -> Net:
+    """The net with lr_mult 0 for all blobs of the layers whose names a pattern matches.
+
+    patterns: regular expressions for whole names, several in one separated by commas.
+    Raises UsageError for one that matches no layer.
+    """
+    message = NetParameter()
+    message.CopyFrom(net.message)
+    for pattern in (p.strip() for given in patterns for p in _apart(given)):
+        found = [layer for layer in message.layer if _matches(pattern, layer.name)]
+        if not found:
+            names = dict.fromkeys(layer.name for layer in message.layer)
+            raise UsageError(
+                f"--freeze {pattern}: no layer has such a name",
+                hint=did_you_mean(pattern, names)
+                or "a pattern is for the whole name: conv.* for all that begin with conv",
+            )
+        for layer in found:
+            _set_all(layer, "lr_mult")
+            layer.lr_mult = 0
+    return net._replace(message=message)
+
+
+def _apart(patterns: str) -> list[str]:
+    """Split at commas that stand outside of brackets and braces, as in `conv{1,2}` they do not."""
+    return [p for p in re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|[^,])+", patterns) if p.strip()]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.fullmatch(pattern, name) is not None
+    except re.error as error:
+        raise UsageError(f"--freeze {pattern}: not a regular expression: {error}") from None
 
 
 def _split(setting: str) -> tuple[str, str]:
@@ -82,12 +131,10 @@ def _find(net: NetParameter, path: str, setting: str) -> tuple[list[LayerParamet
     raise UsageError(f"--set {setting}: no layer '{wanted}'", hint=did_you_mean(wanted, names))
 
 
-def _set_all(layer: LayerParameter, field: str, value: str, setting: str) -> None:
-    """Set a multiplier for every blob a layer may have: weights and bias at least."""
-    while len(layer.param) < 2 and layer.type not in ("Bias", "Embed"):
-        layer.param.add()
+def _set_all(layer: LayerParameter, field: str) -> None:
+    """Leave a multiplier to the layer, for all of its blobs."""
     for param in layer.param:
-        _assign(param, [field], value, setting)
+        param.ClearField(field)
 
 
 def _assign(message: Message, path: list[str], value: str, setting: str) -> None:

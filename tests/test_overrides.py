@@ -2,9 +2,12 @@
 
 import pytest
 
+from netc.compile import compile_net
 from netc.errors import UsageError
 from netc.load import parse_net, parse_solver
-from netc.overrides import override_net, override_solver
+from netc.lowering.plan import Plan
+from netc.overrides import freeze_net, override_net, override_solver
+from netc.phase import net_state
 
 NET = """
 layer { name: "conv1" type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 } }
@@ -12,6 +15,24 @@ layer { name: "conv1.a" type: "Convolution" param { lr_mult: 2 } param { lr_mult
 layer { name: "drop" type: "Dropout" include { phase: TRAIN } }
 layer { name: "drop" type: "Dropout" include { phase: TEST } }
 """
+
+
+LEARNT = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+layer { name: "cont" type: "Input" top: "cont" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "lstm1" type: "LSTM" bottom: "data" bottom: "cont" top: "h"
+  param { lr_mult: 1 name: "w" } param { lr_mult: 2 } recurrent_param { num_output: 2 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "h" top: "ip1"
+  inner_product_param { num_output: 2 bias_term: false } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2"
+  param { lr_mult: 5 } inner_product_param { num_output: 2 } }
+"""
+
+
+def multipliers(net, field="lr_mult"):
+    """Of every blob of a net, by its key."""
+    graph = compile_net(net, net_state(0), Plan("cpu")).graph
+    return {p.key: getattr(p, field) for p in graph.params}
 
 
 def solver(*settings, text='net: "net.prototxt" base_lr: 0.1 stepvalue: 5 type: "SGD"'):
@@ -45,18 +66,65 @@ def test_layers_by_name():
     assert [list(layer.top) for layer in message.layer[2:]] == [["x"], ["x"]]
 
 
-def test_multipliers_of_all_blobs():
-    message = net("layer.conv1.lr_mult=0", "layer.conv1.a.decay_mult=3")
-    assert [p.lr_mult for p in message.layer[0].param] == [0, 0]
-    assert [(p.lr_mult, p.decay_mult) for p in message.layer[1].param] == [(2, 3), (4, 3)]
+@pytest.mark.parametrize("field", ["lr_mult", "decay_mult"])
+def test_multipliers_of_all_blobs(field):
+    """However many a layer has: a bias or none, three of a recurrent one."""
+    loaded = parse_net(LEARNT, "net.prototxt")
+    settings = [f"layer.lstm1.{field}=0", f"layer.ip1.{field}=0", f"layer.ip2.{field}=3"]
+    found = multipliers(override_net(loaded, settings), field)
+    assert found == {"lstm1/0": 0, "lstm1/1": 0, "lstm1/2": 0, "ip1/0": 0, "ip2/0": 3, "ip2/1": 3}
 
 
-def test_layers_of_a_solvers_net(tmp_path, monkeypatch):
+def test_a_blobs_own_multiplier_goes_before_the_layers():
+    text = LEARNT.replace('name: "ip2"', 'name: "ip2" lr_mult: 7 decay_mult: 0')
+    loaded = parse_net(text, "net.prototxt")
+    assert [multipliers(loaded)[f"ip2/{i}"] for i in (0, 1)] == [5, 7]
+    assert [multipliers(loaded, "decay_mult")[f"ip2/{i}"] for i in (0, 1)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "still"),
+    [
+        (["ip[12]"], {"ip1", "ip2"}),
+        (["ip1, lstm.*"], {"ip1", "lstm1"}),
+        (["ip1", "ip2"], {"ip1", "ip2"}),
+        (["[a,i]p1"], {"ip1"}),
+        (["ip\\d{1,2}"], {"ip1", "ip2"}),
+        (["data|ip2"], {"ip2"}),
+        ([], set()),
+    ],
+)
+def test_freezing_by_name(patterns, still):
+    found = multipliers(freeze_net(parse_net(LEARNT, "net.prototxt"), patterns))
+    assert {key.split("/")[0] for key, mult in found.items() if not mult} == still
+    assert all(mult == 0 for key, mult in found.items() if key.split("/")[0] in still)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "hint"),
+    [
+        ("ip", "--freeze ip: no layer has such a name", "did you mean 'ip2'?"),
+        ("ip1,res.*", "--freeze res.*: no layer has such a name", "a pattern is for the whole"),
+        ("ip[", "--freeze ip[: not a regular expression: unterminated character set", None),
+    ],
+)
+def test_mistakes_in_freezing(pattern, message, hint):
+    with pytest.raises(UsageError) as caught:
+        freeze_net(parse_net(LEARNT, "net.prototxt"), [pattern])
+    assert caught.value.message.startswith(message)
+    assert (hint or "") in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_layers_of_a_solvers_net(tmp_path, monkeypatch, inline):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.prototxt").write_text(NET)
-    p = solver("layer.conv1.lr_mult=0", "base_lr=3")
+    (tmp_path / "net.prototxt").write_text(LEARNT)
+    text = f"net_param {{ {LEARNT} }}" if inline else 'net: "net.prototxt"'
+    loaded = parse_solver(text, "solver.prototxt")
+    p = override_solver(loaded, ["layer.ip1.name=a", "base_lr=3"], ["a", "ip2"]).message
     assert not p.HasField("net") and p.base_lr == 3
-    assert [s.lr_mult for s in p.net_param.layer[0].param] == [0, 0]
+    assert {x.name for x in p.net_param.layer if x.lr_mult == 0} == {"a", "ip2"}
+    assert [x.name for x in loaded.message.net_param.layer if x.lr_mult == 0] == []
 
 
 def test_what_is_given_stays_as_it_was():

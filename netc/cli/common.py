@@ -67,23 +67,48 @@ def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
 
 
 def state_flags(parser: argparse.ArgumentParser) -> None:
-    """-level, -stage and --plugin."""
+    """-level, -stage, --plugin and --dialect."""
     flag(parser, "level", "the net's level", type=int)
     flag(parser, "stage", "stages, separated by commas", default="")
     plugin_flag(parser)
 
 
 def plugin_flag(parser: argparse.ArgumentParser) -> None:
-    """--plugin."""
+    """--plugin and --dialect, which decide what the layer types are."""
     flag(parser, "plugin", "a Python file of layer types", action="append", default=[])
+    flag(parser, "dialect", "the fork whose layers are meant where forks disagree, such as segnet")
 
 
 def load_plugins(args: argparse.Namespace) -> None:
-    """The files of --plugin. Call this when the device is chosen, since they may import jax."""
+    """The files of --plugin, and the layers of --dialect.
+
+    Call this when the device is chosen, since plug-ins may import jax.
+    """
+    from netc.layers import dialects
     from netc.layers.plugins import load_file
 
     for path in args.plugin:
         load_file(path)
+    if args.dialect:
+        dialects.use(args.dialect)
+
+
+def set_flag(parser: argparse.ArgumentParser) -> None:
+    """--set."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a field"
+    )
+
+
+def freeze_flag(parser: argparse.ArgumentParser) -> None:
+    """--freeze."""
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="layers to leave as they are, as regular expressions separated by commas: conv[1-3]",
+    )
 
 
 def device_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from netc import chart
-from netc.cli.common import expecting, flag, no_device, one_file, warn
+from netc.cli.common import expecting, flag, no_device, one_file, set_flag, warn
 from netc.errors import UsageError
 from netc.load import read_solver
 from netc.overrides import override_solver
@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "solver", "the solver's prototxt")
     parser.add_argument("-o", "--output", help="a picture to write, .svg or .png")
     parser.add_argument("--log", action="store_true", help="draw the rate on a logarithmic scale")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a field"
-    )
+    set_flag(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ import sys
 from netc.cli.common import (
     device_flags,
     flag,
+    freeze_flag,
     load_plugins,
     model_flags,
     naming_shape_flag,
@@ -27,6 +28,7 @@ from netc.cli.common import (
 from netc.compile import compile_net
 from netc.lowering.plan import Plan, parse_overrides
 from netc.opening import open_nets
+from netc.overrides import freeze_net
 from netc.schema import Phase
 from netc.summary import compiled, summarize, text
 from netc.transfer import targets
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model_flags(parser, phase=True)
     flag(parser, "weights", "a file of weights to match with the net")
     shape_flag(parser)
+    freeze_flag(parser)
     device_flags(parser)
     parser.add_argument("--no-compile", action="store_true", help="the table only, quickly")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     )[0]
     plan = Plan(platform, parse_overrides(args.lowering))
     with naming_shape_flag():
-        program = compile_net(net, state, plan)
+        program = compile_net(freeze_net(net, args.freeze), state, plan)
     parts = (
         summarize(program.graph),
         None if args.no_compile else compiled(program),

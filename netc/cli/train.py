@@ -2,7 +2,8 @@
 
 netc train solver.prototxt
 netc train -solver solver.prototxt -snapshot lenet_iter_5000.solverstate
-netc train solver.prototxt --resume auto --set base_lr=0.001 --set layer.conv1.lr_mult=0
+netc train solver.prototxt --resume auto --set base_lr=0.001
+netc train solver.prototxt -weights lenet.caffemodel --freeze 'conv[1-2]'
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from netc.cli.common import (
     device_flags,
     expecting,
     flag,
+    freeze_flag,
     load_plugins,
     one_file,
+    set_flag,
     stages,
     start_jax,
     state_flags,
@@ -36,9 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "sigint_effect", "what SIGINT does", default="stop", **actions)
     flag(parser, "sighup_effect", "what SIGHUP does", default="snapshot", **actions)
     parser.add_argument("--resume", choices=("auto",), help="go on with the newest snapshot if any")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="override a field"
-    )
+    set_flag(parser)
+    freeze_flag(parser)
     parser.add_argument("--run-dir", help="the run folder (default: SNAPSHOT_PREFIX_run)")
     parser.add_argument("--no-run-dir", action="store_true", help="keep no run folder")
     parser.add_argument("--profile", action="store_true", help="say where the time went")
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     overrides = list(args.set)
     if args.iterations is not None:
         overrides.append(f"max_iter={args.iterations}")
-    solver = override_solver(solver, overrides)
+    solver = override_solver(solver, overrides, args.freeze)
     p = solver.message
     mode = p.solver_mode == SolverParameter.GPU if p.HasField("solver_mode") else None
     platform = start_jax(args.gpu, mode)

@@ -13,7 +13,12 @@ from netc.graph.ir import Graph, Node, Param
 from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims
 from netc.lazy import jax, jnp
 from netc.lowering.plan import Plan
-from netc.schema import ParamSpec
+from netc.schema import LayerParameter, ParamSpec
+
+SIZE_HINT = (
+    "images of several sizes need crop_size, new_height and new_width, or a net whose blobs do not "
+    "depend on the size, as with global pooling"
+)
 
 
 def infer(graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | None = None) -> Graph:
@@ -34,13 +39,15 @@ def infer(graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | No
     )
 
 
-def resize(graph: Graph, plan: Plan, rows: Mapping[str, int]) -> Graph:
+def resize(
+    graph: Graph, plan: Plan, rows: Mapping[str, int], given: Mapping[str, Shape] | None = None
+) -> Graph:
     """The graph as it is when layers keep so many items: node key -> how many.
 
-    Only what depends on these numbers is set up anew.
-    Raises ShapeError where a batch size decides the shape of a blob.
+    given: shapes of inputs that are others. Only what depends on these sizes is set up anew.
+    Raises ShapeError where one of them decides the shape of a blob.
     """
-    shapes, nodes = dict(graph.shapes), []
+    shapes, nodes = {**graph.shapes, **(given or {})}, []
     for node in graph.nodes:
         if node.key not in rows and all(shapes[b] == graph.shapes[b] for b in node.bottoms):
             nodes.append(node)
@@ -51,7 +58,10 @@ def resize(graph: Graph, plan: Plan, rows: Mapping[str, int]) -> Graph:
         layer = node.kind.setup(d)
         for before, now in zip(_blobs(node.set_up), _blobs(layer), strict=True):
             if before != now:
-                d.fail(f"another batch size changes a blob from {dims(before)} to {dims(now)}")
+                d.fail(
+                    f"a batch of another size changes a blob from {dims(before)} to {dims(now)}",
+                    hint=SIZE_HINT,
+                )
         nodes.append(replace(node, layer=layer))
         tops = _shapes(nodes[-1], bottoms)
         shapes.update((t, s.shape) for t, s in zip(node.tops, tops, strict=True))
@@ -146,7 +156,7 @@ class _Inference:
 
     def parameter(self, node: Node, index: int, spec: BlobSpec, carried: bool) -> str:
         """Enter blob `index` of a layer, or tie it to the owner of its name; return the key."""
-        given = node.param.param[index] if index < len(node.param.param) else ParamSpec()
+        given = _spec(node.param, index)
         owner = self.owners.get(given.name) if given.name else None
         if owner is None:
             key = f"{node.key}/{index}"
@@ -192,6 +202,17 @@ class _Inference:
         maker = next(n for n in self.graph.nodes if n.key == owner.layer)
         error.add_note(_origin(given.name, theirs, maker))
         raise error
+
+
+def _spec(layer: LayerParameter, index: int) -> ParamSpec:
+    """What is given for blob `index`: multipliers of the layer where it has none of its own."""
+    given = ParamSpec()
+    for field in ("lr_mult", "decay_mult"):
+        if layer.HasField(field):
+            setattr(given, field, getattr(layer, field))
+    if index < len(layer.param):
+        given.MergeFrom(layer.param[index])
+    return given
 
 
 def _origin(blob: str, shape: tuple[int, ...], maker: Node) -> str:

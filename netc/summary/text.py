@@ -7,7 +7,7 @@ from typing import Any
 
 from netc.layers.base import dims
 from netc.summary.compiled import Compiled
-from netc.summary.layers import Row, Summary
+from netc.summary.layers import FLOAT, Row, Summary
 from netc.weights.match import Match
 from netc.weights.match import render as render_match
 from netc.weights.match import summary as count_match
@@ -73,9 +73,8 @@ def totals(
     lines.append(("forward", f"{operations(forward)} operations{missing}"))
     if summary.trained:
         lines.append(("forward and backward", f"{operations(forward + backward)} operations"))
-    if summary.saved:
-        share = _share(summary.saved, forward + summary.unfrozen)
-        lines.append(("freezing saves", f"{operations(summary.saved)} operations, {share}"))
+    if frozen:
+        lines.append(("freezing saves", savings(summary)))
     lines.append(("memory of tops", size(summary.total("memory"))))
     lines.append(("Memory required for data", f"{summary.data_memory} bytes, as Caffe counts"))
     if compiled:
@@ -83,6 +82,21 @@ def totals(
     if match:
         lines.append(("weights", count_match(match.rows)))
     return lines
+
+
+def savings(summary: Summary, histories: int | None = None) -> str:
+    """What freezing saves: operations of a pass, bytes of gradients and of the solver's history.
+
+    histories: how many arrays the solver keeps for each blob; None if no solver is known.
+    """
+    share = _share(summary.saved, summary.total("forward") + summary.unfrozen)
+    gradients = FLOAT * summary.total("frozen")
+    every = "as much of each history that the solver keeps"
+    history = every if histories is None else f"{size(histories * gradients)} of history"
+    return (
+        f"{operations(summary.saved)} operations ({share}) of a pass, {size(gradients)} of "
+        f"gradients, {history}"
+    )
 
 
 def _compiled(c: Compiled, trained: bool) -> list[tuple[str, str]]:

@@ -17,6 +17,9 @@ from netc.load import Loaded
 from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import SolverParameter
 from netc.snapshot import Snapshot
+from netc.solvers import SOLVERS
+from netc.summary import summarize
+from netc.summary.text import savings
 from netc.train.health import diagnosis
 from netc.train.loop import Loop, announce
 from netc.train.record import Record
@@ -148,10 +151,12 @@ def tell_frozen(session: Session) -> None:
     if still:
         layers = list(dict.fromkeys(graph.param_by_key[k].layer for k in still))
         log.info(
-            "%d of %d parameters are frozen, in layers %s: no gradient is computed for them",
+            "%d of %d parameters are frozen, in layers %s: no gradient is computed for them, "
+            "which saves %s",
             sum(still.values()),
             sum(sizes.values()),
             ", ".join(layers),
+            savings(summarize(graph), len(SOLVERS[session.p.type].history)),
         )
 
 
@@ -171,6 +176,7 @@ def _record(session: Session, options: Options, prefix: str) -> Record | None:
 
 def _dry_run(session: Session, place: Path) -> int:
     """One iteration, one test batch per test net, one snapshot written in `place` and read back."""
+    session.sinking = False
     it, metrics = session.iteration, session.step()
     if int(metrics.bad) != GOOD:
         raise diagnosis(session, it)

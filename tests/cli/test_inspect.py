@@ -122,6 +122,16 @@ def test_summary_of_a_solver_is_of_its_training_net(netc, golden, monkeypatch):
     assert "net 'LeNet' in phase TRAIN" in out and "8 loaded" in out and "840068 bytes" in out
 
 
+def test_summary_of_a_net_with_frozen_layers(netc, golden, monkeypatch):
+    monkeypatch.chdir(golden("data"))
+    arguments = ("--no-compile", "--freeze", "conv1,conv2")
+    status, out, _ = netc("summary", "lenet_solver.prototxt", *arguments)
+    assert status == 0 and "2,572 of them frozen" in out
+    assert "of a pass, 10.0 KiB of gradients, as much of each history that the" in out
+    status, _, err = netc("summary", "lenet_solver.prototxt", "--freeze", "cnov1")
+    assert status == 2 and "did you mean 'conv1'?" in err
+
+
 def test_device_query(netc):
     status, out, _ = netc("device_query")
     assert status == 0 and "Device id  0" in out and "Compiled programs" in out

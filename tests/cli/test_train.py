@@ -177,9 +177,21 @@ def test_the_run_folder(folder, log):
     assert "file/x: the run folder cannot be written: Not a directory" in log()
 
 
-def test_frozen_layers_are_told(folder, log):
-    assert train("--set", "layer.ip.lr_mult=0", "--no-run-dir") == 0
-    assert "15 of 15 parameters are frozen, in layers ip" in log()
+@pytest.mark.parametrize(
+    ("type_", "history"), [("SGD", "60 B"), ("Adam", "120 B")], ids=["SGD", "Adam"]
+)
+def test_what_freezing_saves_is_told(folder, log, type_, history):
+    flags = ("--set", f"type={type_}", "--set", "momentum=0.5", "--no-run-dir")
+    assert train("--freeze", "i.", *flags) == 0
+    told = log()
+    assert "15 of 15 parameters are frozen, in layers ip: no gradient is computed for th" in told
+    assert f"156 operations (50%) of a pass, 60 B of gradients, {history} of history\n" in told
+    assert read_weights("tiny_iter_2.caffemodel").layers[1].blobs[1].tolist() == [0, 0, 0]
+
+
+def test_a_pattern_that_freezes_nothing(folder, log):
+    assert train("--freeze", "pi") == 2
+    assert "--freeze pi: no layer has such a name" in log()
 
 
 def test_warnings_go_to_the_log_only_when_they_matter(folder, log, monkeypatch):
