@@ -1,68 +1,83 @@
-"""Batch sizes that only values tell: which program a batch needs."""
+"""Sizes that only a batch tells: which program it needs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from netc.compile import Program
 from netc.graph.infer import resize
+from netc.layers.base import Shape, dims
 from netc.lowering.platform import jit
 
 log = logging.getLogger(__name__)
 
-Counts = tuple[int, ...]
+KEPT = 32  # programs of one net that are kept; the one not used for longest goes first
 Given = Mapping[str, Any]
 
 
-class Sizes:
-    """The programs of one net whose layers keep some items of a batch, as Filter does.
+class Fit(NamedTuple):
+    """The sizes of one batch, where they are its own.
 
-    Shapes are fixed in a program, so there is one for every combination of numbers of items, made
-    when it first comes up. A net without such layers has one program, `of(())`.
+    shapes: of the inputs that have others than the net was set up with, as images may.
+    counts: how many items the first layers of `Sizes.layers` keep.
+    """
+
+    shapes: tuple[tuple[str, Shape], ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+class Sizes:
+    """The programs of one net whose images are of several sizes, or whose layers keep some items
+    of a batch, as Filter does.
+
+    Shapes are fixed in a program, so there is one for every combination, made when it first comes
+    up. A net whose sizes stay as they are has one program, `of(Fit())`.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.layers = tuple(n for n in program.graph.nodes if n.set_up.rows is not None)
-        self._programs: dict[Counts, Program] = {(): program}
-        self._counters: dict[Counts, Any] = {}
+        self.of = lru_cache(KEPT)(self._make)
+        self._counter = lru_cache(KEPT)(self._make_counter)
 
-    def count(self, blobs: Given, state: Given, key: Any, inputs: Given) -> Counts:
-        """How many items each of `layers` keeps of these inputs; runs what decides it."""
-        counts: Counts = ()
+    def measure(self, blobs: Given, state: Given, key: Any, inputs: Given) -> Fit:
+        """The sizes of this batch; runs what decides how many items `layers` keep."""
+        usual = self.program.graph.shapes
+        fit = Fit(tuple((v, x.shape) for v, x in inputs.items() if x.shape != usual[v]))
         for _ in self.layers:
-            counts += (int(self._counter(counts)(blobs, state, key, inputs)),)
-        return counts
-
-    def of(self, counts: Counts) -> Program:
-        """The program in which the first layers of `layers` keep so many items."""
-        if counts not in self._programs:
-            rows = {n.key: m for n, m in zip(self.layers, counts, strict=False)}
-            graph = resize(self.program.graph, self.program.plan, rows)
-            self._programs[counts] = Program(graph, self.program.plan)
-            if len(counts) == len(self.layers):
-                kept = ", ".join(f"layer '{name}' keeps {m} items" for name, m in rows.items())
-                log.info("Compiling for another batch size: %s", kept)
-        return self._programs[counts]
+            count = int(self._counter(fit)(blobs, state, key, inputs))
+            fit = fit._replace(counts=(*fit.counts, count))
+        return fit
 
     def fit(self, blobs: Given, state: Given, key: Any, inputs: Given) -> Program:
         """The program for these inputs."""
-        return self.of(self.count(blobs, state, key, inputs))
+        return self.of(self.measure(blobs, state, key, inputs))
 
-    def _counter(self, counts: Counts) -> Any:
+    def _make(self, fit: Fit) -> Program:
+        """The program for these sizes: `self.of`, which remembers it."""
+        if not any(fit):
+            return self.program
+        rows = {n.key: m for n, m in zip(self.layers, fit.counts, strict=False)}
+        graph = resize(self.program.graph, self.program.plan, rows, dict(fit.shapes))
+        if len(fit.counts) == len(self.layers):
+            told = [f"'{graph.blobs[v]}' {dims(shape)}" for v, shape in fit.shapes]
+            told += [f"layer '{name}' keeps {m} items" for name, m in rows.items()]
+            log.info("Compiling for another size: %s", ", ".join(told))
+        return Program(graph, self.program.plan)
+
+    def _make_counter(self, fit: Fit) -> Any:
         """How many items the layer after those counted keeps, as a jitted function."""
-        if counts not in self._counters:
-            node, graph = self.layers[len(counts)], self.of(counts).graph
-            at = next(i for i, n in enumerate(graph.nodes) if n.key == node.key)
-            before = Program(graph.replace(nodes=graph.nodes[:at]), self.program.plan)
-            rows = graph.nodes[at].set_up.rows
-            assert rows is not None, "it is what makes a layer one of these"
+        node, graph = self.layers[len(fit.counts)], self.of(fit).graph
+        at = next(i for i, n in enumerate(graph.nodes) if n.key == node.key)
+        before = Program(graph.replace(nodes=graph.nodes[:at]), self.program.plan)
+        rows = graph.nodes[at].set_up.rows
+        assert rows is not None, "it is what makes a layer one of these"
 
-            def run(blobs: Any, state: Any, key: Any, inputs: Any) -> Any:
-                values, _ = before.apply(blobs, state, key, inputs, keep=node.bottoms)
-                return rows(*(values[b] for b in node.bottoms))
+        def run(blobs: Any, state: Any, key: Any, inputs: Any) -> Any:
+            values, _ = before.apply(blobs, state, key, inputs, keep=node.bottoms)
+            return rows(*(values[b] for b in node.bottoms))
 
-            self._counters[counts] = jit(run)
-        return self._counters[counts]
+        return jit(run)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from netc.errors import ShapeError
-from netc.sizes import Sizes
+from netc.sizes import KEPT, Fit, Sizes
 
 from .layers.running import compiled
 
@@ -72,7 +72,7 @@ def test_a_filter_after_a_filter():
     program = compiled(ONE_AFTER_ANOTHER)
     sizes = Sizes(program)
     fed = inputs([1, 1, 0, 1, 1])
-    assert sizes.count({}, {}, None, fed) == (4, 2)
+    assert sizes.measure({}, {}, None, fed) == Fit((), (4, 2))
     fitted = sizes.fit({}, {}, None, fed)
     (c,) = fitted.apply({}, {}, None, fed)[0].values()
     np.testing.assert_array_equal(c, X[[1, 4]])
@@ -86,15 +86,15 @@ def test_one_program_for_each_size(caplog):
         assert sizes.fit(blobs, {}, None, inputs([0, 0, 0, 1, 1])) is first
         assert sizes.fit(blobs, {}, None, inputs([1, 1, 0, 1, 1])) is not first
     assert [r.getMessage() for r in caplog.records] == [
-        "Compiling for another batch size: layer 'f' keeps 2 items",
-        "Compiling for another batch size: layer 'f' keeps 4 items",
+        "Compiling for another size: layer 'f' keeps 2 items",
+        "Compiling for another size: layer 'f' keeps 4 items",
     ]
 
 
 def test_a_net_of_fixed_sizes_has_one_program():
     program = compiled(HEAD)
     sizes = Sizes(program)
-    assert sizes.fit({}, {}, None, {}) is program and sizes.of(()) is program
+    assert sizes.fit({}, {}, None, {}) is program and sizes.of(Fit()) is program
 
 
 def test_items_that_are_missing_are_nan():

@@ -207,7 +207,8 @@ class Net:
         if segment.fed:
             self._feed(segment)
         arguments = self._arguments(segment, self._memory.now)
-        values, loss, state = self._fit(first, last, arguments).forward(*arguments)
+        segment = self._fit(first, last, arguments)
+        values, loss, state = segment.forward(*arguments)
         for name, value in values.items():
             self.blobs[name]._data.set(value)
         for key, value in self._memory.advance(state).items():
@@ -272,8 +273,14 @@ class Net:
 
     def _feed(self, segment: Segment) -> None:
         """Read the next batch into the tops of the data layers."""
-        for name, value in self._next_batch(segment).items():
-            self.blobs[self._graph.blobs[name]]._data.set(value)
+        self._show(self._next_batch(segment))
+
+    def _show(self, inputs: Arrays) -> None:
+        """Put a batch into the tops of the data layers, in the shapes it has."""
+        for name, value in inputs.items():
+            blob = self.blobs[self._graph.blobs[name]]
+            blob.reshape(*value.shape)
+            blob._data.set(value)
 
     def _next_batch(self, segment: Segment) -> Arrays:
         self._pass += 1

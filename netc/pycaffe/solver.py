@@ -150,8 +150,7 @@ class Solver:
 
         def catch_up() -> None:
             values = {**session.batches.batch(last), **inputs}
-            for name, value in values.items():
-                net.blobs[net._graph.blobs[name]]._data.set(value)
+            net._show(values)
             whole = 0, len(net._graph.nodes) - 1
             carried = set(net._graph.carried)
             blobs = {key: v for key, v in before.items() if key not in carried}

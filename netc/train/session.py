@@ -6,6 +6,7 @@ import logging
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +20,7 @@ from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit
 from netc.schema import SolverParameter
-from netc.sizes import Counts, Sizes
+from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
 from netc.train.nets import NetInState, Nets, check_solver, resolve
@@ -72,7 +73,7 @@ class Session:
         check_gradients(self.train.graph)
         self.key = jax.random.key(self.seed)
         self._sizes, self._donate = Sizes(self.train), donate
-        self._steps: dict[tuple[Counts, ...], Step] = {}
+        self._step_of = lru_cache(KEPT)(self._make_step)
         self.batches = Batches(self.train, 0, provide)
         self.set_blobs(*self.train.init(self.seed))
         self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
@@ -130,31 +131,31 @@ class Session:
     def step(self) -> Metrics:
         """Dispatch one iteration; what it reports is read when it is due."""
         passes = tuple(next(self.batches) for _ in range(self.p.iter_size))
-        step = self._step_for(passes)
+        step = self._step_of(self._measure(passes))
         self.carry, metrics = step(self.carry, self.frozen, passes, self.key)
         self._iteration += 1
         return metrics
 
-    def _step_for(self, passes: Sequence[Arrays]) -> Step:
-        """The iteration compiled for the sizes that its passes have."""
-        counts = self._count(passes) if self._sizes.layers else ((),) * len(passes)
-        if counts not in self._steps:
-            sized = [self._sizes.of(c) for c in counts]
-            self._steps[counts] = make_step(self.train, self.p, self._donate, sized)
-        return self._steps[counts]
+    def _make_step(self, fits: tuple[Fit, ...]) -> Step:
+        """The iteration compiled for passes of these sizes: `self._step_of`, which remembers it."""
+        return make_step(self.train, self.p, self._donate, [self._sizes.of(fit) for fit in fits])
 
-    def _count(self, passes: Sequence[Arrays]) -> tuple[Counts, ...]:
+    def _measure(self, passes: Sequence[Arrays]) -> tuple[Fit, ...]:
+        """The sizes of each pass of an iteration."""
+        sizes, first = self._sizes, self._iteration * self.p.iter_size
+        if not sizes.layers:
+            return tuple(sizes.measure({}, {}, None, inputs) for inputs in passes)
         learned, state = {**self.frozen, **self.carry.blobs}, self.carry.state
-        counts: list[Counts] = []
+        fits: list[Fit] = []
         for i, inputs in enumerate(passes):
-            key = self.pass_key(self._iteration * self.p.iter_size + i)
-            counts.append(self._sizes.count(learned, state, key, inputs))
+            key = self.pass_key(first + i)
+            fits.append(sizes.measure(learned, state, key, inputs))
             if self.train.graph.memory and i + 1 < len(passes):
-                _, state = jit(self._sizes.of(counts[-1]).apply)(learned, state, key, inputs)
-        return tuple(counts)
+                _, state = jit(sizes.of(fits[-1]).apply)(learned, state, key, inputs)
+        return tuple(fits)
 
     def program(self, k: int, inputs: Arrays) -> Program:
-        """The training net as it is for the inputs of pass k, of which layers may keep a part."""
+        """The training net in the sizes that the inputs of pass k lead to."""
         learned = {**self.frozen, **self.carry.blobs}
         return self._sizes.fit(learned, self.carry.state, self.pass_key(k), inputs)
 
@@ -177,8 +178,8 @@ class Session:
         for _ in range(net.iterations):
             if not go_on():
                 return None
-            k = jnp.int32(net.batches.k)
-            values, memory = net.run(learned, state, net.key, k, next(net.batches))
+            k = net.batches.k
+            values, memory = net.run(learned, state, net.key, jnp.int32(k), next(net.batches))
             state |= memory
             total = jax.tree.map(jnp.add, total, values) if total else values
         return {k: np.asarray(x) / net.iterations for k, x in total.items()}

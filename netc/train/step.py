@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from netc.graph.ir import Graph
 from netc.layers.base import dims
 from netc.lowering.platform import jit
 from netc.schema import SolverParameter
-from netc.sizes import Counts, Sizes
+from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, global_norm, schedule, transformation
 
 GOOD = -1
@@ -155,17 +156,16 @@ def make_test(program: Program, keep: Collection[str] = ()) -> Callable[..., tup
     batches has no meaning.
     """
     sizes = Sizes(program)
-    if not sizes.layers:
-        return _test(program, keep)
-    made: dict[Counts, Callable[..., tuple[Arrays, Arrays]]] = {}
+
+    @lru_cache(KEPT)
+    def fitted(fit: Fit) -> Callable[..., tuple[Arrays, Arrays]]:
+        other = sizes.of(fit)
+        _check_outputs(program.graph, other.graph)
+        return _test(other, keep)
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
-        counts = sizes.count(blobs, state, jax.random.fold_in(key, k), inputs)
-        if counts not in made:
-            fitted = sizes.of(counts)
-            _check_outputs(program.graph, fitted.graph)
-            made[counts] = _test(fitted, keep)
-        return made[counts](blobs, state, key, k, inputs)
+        rng = jax.random.fold_in(key, k) if sizes.layers else None
+        return fitted(sizes.measure(blobs, state, rng, inputs))(blobs, state, key, k, inputs)
 
     return test
 
