@@ -58,10 +58,12 @@ class Program:
 
         inputs: the values named in `graph.inputs`. rng: the key of this pass.
         state: memory that is not in it starts at zero.
-        keep: the values to return; by default the outputs and those with a loss weight.
+        keep: the values to return; by default the outputs, those with a loss weight and those that
+        sinks take.
         probes: arrays added to the values they are named after; their gradients are the values'.
         """
-        wanted = set(self.graph.outputs) | set(self.graph.weights) if keep is None else set(keep)
+        graph = self.graph
+        wanted = {*graph.outputs, *graph.weights, *graph.sunk} if keep is None else set(keep)
         walk = _Walk(self, blobs, dict(state), rng, probes or {}, wanted)
         for name, value in inputs.items():
             walk.put(name, value, last=False)

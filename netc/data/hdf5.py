@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
+from math import prod
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from netc.load import read_bytes
 from netc.schema import LayerParameter
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HELD = 256 << 20
 
 
 class Piece(NamedTuple):
@@ -33,7 +35,8 @@ class HDF5Feed:
     """HDF5Data: one data set per top, of the top's name; the rows of all files, again and again.
 
     A batch may span files. With shuffle, each epoch visits the files, and the rows inside a file,
-    in an order that depends on (seed, epoch) alone. A file is held in memory while it is read.
+    in an order that depends on (seed, epoch) alone. A file of up to HELD bytes is held in memory
+    while it is read, of a larger one only the rows of a batch.
     """
 
     def __init__(self, param: LayerParameter, phase: str, seed: int, fail: Fail) -> None:
@@ -62,6 +65,7 @@ class HDF5Feed:
         self._seed, self._name = seed, param.name
         self.shapes = tuple((self._batch, *shape) for shape in shapes)
         self.dtypes = (np.dtype(np.float32),) * len(shapes)
+        self._row_bytes = sum(4 * prod(shape) for shape in shapes)
         self.labels_top = self._tops.index("label") if "label" in self._tops else None
         self._lock = Lock()
         # Neighbouring batches meet at the end of one file and the start of the next.
@@ -74,10 +78,14 @@ class HDF5Feed:
         tops = tuple(np.empty(shape, np.float32) for shape in self.shapes)
         at = 0
         for file, rows in self._pieces(k):
-            with self._lock:
-                blobs = self._load(file)
-            for top, blob in zip(tops, blobs, strict=True):
-                np.take(blob, rows, axis=0, out=top[at : at + len(rows)], mode="clip")
+            parts = [top[at : at + len(rows)] for top in tops]
+            if self._sizes[file] * self._row_bytes > HELD:
+                self._read_rows(file, rows, parts)
+            else:
+                with self._lock:
+                    blobs = self._load(file)
+                for part, blob in zip(parts, blobs, strict=True):
+                    np.take(blob, rows, axis=0, out=part, mode="clip")
             at += len(rows)
         return tops
 
@@ -112,13 +120,30 @@ class HDF5Feed:
         return permutation(self._seed, name, epoch, self._sizes[file])
 
     def _read_file(self, file: int) -> tuple[np.ndarray, ...]:
+        with self._sets(file) as sets:
+            return tuple(np.asarray(data[()], np.float32) for data in sets)
+
+    def _read_rows(self, file: int, rows: np.ndarray, parts: Sequence[np.ndarray]) -> None:
+        """Fill `parts` with these rows, which are read in the order of the file."""
+        count, order = len(rows), np.argsort(rows)
+        neighbours = np.array_equal(rows, np.arange(rows[0], rows[0] + count))
+        with self._sets(file) as sets:
+            for data, part in zip(sets, parts, strict=True):
+                if neighbours:
+                    part[...] = data[rows[0] : rows[0] + count]
+                else:
+                    part[order] = data[rows[order]]
+
+    @contextmanager
+    def _sets(self, file: int) -> Iterator[list[Any]]:
+        """The data sets of the tops, of the shapes that they had when the feed was made."""
         with _opened(self._paths[file]) as h5:
-            blobs = tuple(np.asarray(_data_set(h5, top)[()], np.float32) for top in self._tops)
-            found = [blob.shape for blob in blobs]
+            sets = [_data_set(h5, top) for top in self._tops]
+            found = [data.shape for data in sets]
             wanted = [(self._sizes[file], *shape[1:]) for shape in self.shapes]
             if found != wanted:
                 raise DataError(f"the file has changed: shapes {found}, when opened {wanted}")
-        return blobs
+            yield sets
 
 
 def _read_list(source: str) -> list[str]:

@@ -6,9 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from netc.data.convert import Style, decode, read_list
 from netc.data.fail import Fail, failing
 from netc.data.feeds import Feed, open_feed
+from netc.data.rows import write_pass
 from netc.errors import DataError
 from netc.fillers import fill, problem, traced_draw
 from netc.layers.base import (
@@ -161,11 +164,14 @@ def memory_data(d: LayerDef) -> Layer:
 
 @register("HDF5Output", bottoms=2, tops=0)
 def hdf5_output(d: LayerDef) -> Layer:
-    """Take data and labels for a file, as many of the one as of the other.
+    """Append data and labels of every pass to a file, as many of the one as of the other.
 
-    Caffe: hdf5_output_layer.cpp.
+    They are put at the end of the data sets `data` and `label`, both (N, C, H, W) with sizes of 1
+    for axes that a bottom has not; the data set `pass` tells which pass a row is from. A run starts
+    the file anew, one that is resumed goes on where its snapshot was. Caffe: hdf5_output_layer.cpp.
     """
-    if not d.param.hdf5_output_param.file_name:
+    path = d.param.hdf5_output_param.file_name
+    if not path:
         d.fail("Failed to open HDF5 file: file_name is empty", "hdf5_output_param")
     data, label = (b.shape for b in d.bottoms)
     if not data or data[:1] != label[:1]:
@@ -175,7 +181,12 @@ def hdf5_output(d: LayerDef) -> Layer:
             "bottom",
             1,
         )
-    return elementwise(lambda *xs: ())
+
+    def sink(k: int, *bottoms: np.ndarray) -> None:
+        four = (x.reshape(x.shape + (1,) * (4 - x.ndim)) for x in bottoms)
+        write_pass(path, k, dict(zip(("data", "label"), four, strict=True)))
+
+    return elementwise(lambda *xs: ())._replace(sink=sink)
 
 
 def _from_source(d: LayerDef) -> Layer:

@@ -27,6 +27,7 @@ from netc.pycaffe.fitting import Fitting
 from netc.pycaffe.memory import Memory
 from netc.pycaffe.segment import Segment
 from netc.schema import NetParameter, NetState
+from netc.train.sinks import sink
 from netc.weights import read_weights, write_weights
 from netc.weights.match import match
 
@@ -83,7 +84,7 @@ class Net:
         seed: int,
         params: dict[str, Blob] | None,
     ) -> None:
-        self._seed, self._pass = seed, 0
+        self._seed, self._pass, self._sunk = seed, 0, 0
         self._behind: Callable[[], None] | None = None
         self._message, self._source = insert_splits(*filter_net(net, state)[:2])
         self._plan = plan
@@ -213,6 +214,10 @@ class Net:
             self.blobs[name]._data.set(value)
         for key, value in self._memory.advance(state).items():
             self._blob_by_key[key]._data.set(value)
+        if sunk := segment.graph.sunk:
+            blobs = {v: self.blobs[self._graph.blobs[v]]._data.value() for v in sunk}
+            sink(segment.graph, self._sunk, blobs)
+            self._sunk += 1
         return float(loss)
 
     def backward(

@@ -32,7 +32,7 @@ class _SolverNet(Net):
     _batches: Any = None
 
     def _next_batch(self, segment: Segment) -> Arrays:
-        self._pass = self._batches.k
+        self._pass = self._sunk = self._batches.k
         batch = next(self._batches)
         return {k: v for k, v in batch.items() if k in segment.fed}
 

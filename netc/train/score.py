@@ -17,6 +17,7 @@ from netc.schema import Phase
 from netc.train.batches import Batches
 from netc.train.log import loss_suffix, number
 from netc.train.report_files import Report
+from netc.train.sinks import sink
 from netc.train.step import make_test
 from netc.transfer import by_key, targets
 from netc.weights import read_weights
@@ -59,6 +60,7 @@ def score(
     for k in range(iterations):
         outputs, memory = run(blobs, carried, key, k, next(batches))
         values, carried = jax.device_get(outputs), carried | memory
+        sink(graph, k, values)
         if report:
             report.add(values)
         for name in sorted(("", *graph.outputs)):

@@ -24,6 +24,7 @@ from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
 from netc.train.nets import NetInState, Nets, check_solver, resolve
+from netc.train.sinks import check_sinks, sink
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import WeightFile, read_weights
@@ -77,6 +78,8 @@ class Session:
         self.batches = Batches(self.train, 0, provide)
         self.set_blobs(*self.train.init(self.seed))
         self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
+        check_sinks([self.train.graph, *(net.program.graph for net in self.tests)])
+        self.sinking = True  # off: what layers write to files is left out
         log.info("Solver scaffolding done.")
 
     def _compile(self, net: NetInState) -> Program:
@@ -133,6 +136,8 @@ class Session:
         passes = tuple(next(self.batches) for _ in range(self.p.iter_size))
         step = self._step_of(self._measure(passes))
         self.carry, metrics = step(self.carry, self.frozen, passes, self.key)
+        for i, values in enumerate(metrics.sunk if self.sinking else ()):
+            sink(self.train.graph, self._iteration * self.p.iter_size + i, values)
         self._iteration += 1
         return metrics
 
@@ -181,6 +186,9 @@ class Session:
             k = net.batches.k
             values, memory = net.run(learned, state, net.key, jnp.int32(k), next(net.batches))
             state |= memory
+            if self.sinking:
+                sink(net.program.graph, k, values)
+            values = {name: values[name] for name in ("", *net.program.graph.outputs)}
             total = jax.tree.map(jnp.add, total, values) if total else values
         return {k: np.asarray(x) / net.iterations for k, x in total.items()}
 

@@ -43,6 +43,7 @@ class Metrics(NamedTuple):
 
     loss: the mean over the passes of the iteration. smoothed: over the window as well.
     outputs: of the last pass. norm: of the summed gradients, where they are clipped.
+    sunk: what sinks take, pass by pass.
     """
 
     loss: Any
@@ -51,6 +52,7 @@ class Metrics(NamedTuple):
     rate: Any
     norm: Any
     bad: Any
+    sunk: tuple[Arrays, ...]
 
 
 Step = Callable[[Carry, Arrays, Sequence[Mapping[str, Any]], Any], tuple[Carry, Metrics]]
@@ -108,11 +110,13 @@ def make_step(
     ) -> tuple[Carry, Metrics]:
         state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
         total: Any = None
+        sunk: tuple[Arrays, ...] = ()
         for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
             pass_key = jax.random.fold_in(key, carry.iteration * p.iter_size + i)
             (one, (values, state)), grads = gradient(carry.blobs, frozen, state, pass_key, inputs)
             total = grads if total is None else jax.tree.map(jnp.add, total, grads)
             loss = loss + one
+            sunk += ({k: values[k] for k in program.graph.sunk},)
         loss = loss / p.iter_size
         rate = rate_at(carry.iteration)
         good = jnp.isfinite(loss) & (carry.bad == GOOD)
@@ -129,7 +133,7 @@ def make_step(
         bad = jnp.where((carry.bad == GOOD) & ~good, carry.iteration, carry.bad)
         norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
         metrics = Metrics(
-            loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad
+            loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad, sunk
         )
         return Carry(blobs, state, history, carry.iteration + 1, losses, bad), metrics
 
@@ -151,9 +155,9 @@ def _if(platform: str, good: Any, move: Callable[[], Any], stay: Any) -> Any:
 def make_test(program: Program, keep: Collection[str] = ()) -> Callable[..., tuple[Arrays, Arrays]]:
     """The jitted test pass: (blobs, state, key, k, inputs) -> (outputs, new memory).
 
-    The loss is among the outputs, under '', and so are the values named in `keep`. Raises
-    GraphError when an output has not the shape that it has for a whole batch, so that a mean over
-    batches has no meaning.
+    The loss is among the outputs, under '', and so are the values named in `keep` and those that
+    sinks take. Raises GraphError when an output has not the shape that it has for a whole batch, so
+    that a mean over batches has no meaning.
     """
     sizes = Sizes(program)
 
@@ -183,12 +187,12 @@ def _check_outputs(whole: Graph, fitted: Graph) -> None:
 
 def _test(program: Program, keep: Collection[str]) -> Callable[..., tuple[Arrays, Arrays]]:
     graph = program.graph
-    wanted = {*graph.outputs, *graph.weights, *keep}
+    told = {*graph.outputs, *graph.sunk, *keep}
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
         rng = jax.random.fold_in(key, k)
-        values, state = program.apply(blobs, state, rng, inputs, wanted)
-        told = {k: values[k] for k in (*graph.outputs, *keep)}
-        return {**told, "": program.loss(values)}, {k: state[k] for k in graph.memory}
+        values, state = program.apply(blobs, state, rng, inputs, told | set(graph.weights))
+        outputs = {k: values[k] for k in told} | {"": program.loss(values)}
+        return outputs, {k: state[k] for k in graph.memory}
 
     return jit(test)

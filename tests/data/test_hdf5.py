@@ -2,6 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
+from netc.data import hdf5
 from netc.errors import DataError
 
 from .helpers import hdf5_feed
@@ -77,6 +78,15 @@ def test_shuffle_keeps_the_rows_of_a_file_together(source):
 def test_shuffled_tops_stay_together(source):
     data, label = hdf5_feed(source, data="shuffle: true").batch(3)
     assert np.array_equal(data[:, 0], label)
+
+
+@pytest.mark.parametrize("data", ["", "shuffle: true"])
+def test_files_too_large_to_hold_give_the_same_rows(source, data, monkeypatch):
+    held = epochs(hdf5_feed(source, batch=7, data=data), 3)
+    monkeypatch.setattr(hdf5, "HELD", 0)
+    feed = hdf5_feed(source, batch=7, data=data)
+    monkeypatch.setattr(feed, "_load", None)
+    assert epochs(feed, 3) == held
 
 
 def test_describe_names_file_and_row(source):

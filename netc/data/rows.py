@@ -1,0 +1,58 @@
+"""Rows appended to the data sets of an HDF5 file. Caffe: hdf5_output_layer.cpp."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from netc.data.fail import dims
+from netc.errors import DataError
+from netc.files import atomic
+
+PASS = "pass"
+
+
+def write_pass(path: str, k: int, sets: Mapping[str, np.ndarray]) -> None:
+    """Put the rows that pass k gave at the end of data sets, all float32 and of N rows.
+
+    Pass 0 begins a new file. The data set `pass` holds the pass of each row: rows of pass k or a
+    later one are replaced, so that a run that is resumed leaves the file of a run that was not.
+    Between two calls the file is whole and closed, whatever stops the program.
+
+    Raises DataError when the file cannot be written or holds rows of another shape.
+    """
+    import h5py
+
+    count = len(next(iter(sets.values())))
+    sets = {**sets, PASS: np.full(count, k, np.int64)}
+    try:
+        if k == 0 or not os.path.exists(path):
+            with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+                _append(h5, 0, sets, path)
+            return
+        with h5py.File(path, "r+") as h5:
+            held: Any = h5.get(PASS)
+            before = () if held is None else held[()]
+            _append(h5, int(np.searchsorted(before, k)), sets, path)
+    except OSError as e:
+        reason = os.strerror(e.errno) if e.errno else str(e)
+        raise DataError(f"Failed to open HDF5 file: {reason}", path) from None
+
+
+def _append(h5: Any, start: int, sets: Mapping[str, np.ndarray], path: str) -> None:
+    for name, values in sets.items():
+        row = values.shape[1:]
+        data = h5.get(name)
+        if data is None:
+            data = h5.create_dataset(name, (0, *row), values.dtype, maxshape=(None, *row))
+        if data.shape[1:] != row or data.maxshape[0] is not None:
+            raise DataError(
+                f"rows of {dims(row)} cannot be put into data set '{name}' of {dims(data.shape)}",
+                path,
+                "the file is of another net: remove it, or give another file_name",
+            )
+        data.resize(start + len(values), axis=0)
+        data[start:] = values
