@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 from netc.errors import NetcError, ParseError, did_you_mean, raise_all
-from netc.prototxt import SourceMap, parse
+from netc.prototxt import Parsed, SourceMap, parse
 from netc.schema import BlobProto, NetParameter, SolverParameter
 from netc.upgrade import upgrade_net, upgrade_solver
 
@@ -30,30 +31,35 @@ class Loaded(NamedTuple, Generic[M]):
 def read_net(path: PathLike, *, allow_unknown: bool = False) -> Loaded[NetParameter]:
     """A net, text or binary, upgraded. Raises ParseError and UpgradeError."""
     loaded = _read(path, NetParameter, allow_unknown)
-    return Loaded(*upgrade_net(loaded.message, loaded.source), loaded.warnings)
+    return _upgraded(loaded, upgrade_net)
 
 
 def parse_net(text: str, name: str = "<text>") -> Loaded[NetParameter]:
     """A net from prototxt text, upgraded. Raises ParseError and UpgradeError."""
     loaded = _parse(text, NetParameter, name, False)
-    return Loaded(*upgrade_net(loaded.message, loaded.source), loaded.warnings)
+    return _upgraded(loaded, upgrade_net)
 
 
 def read_solver(path: PathLike, *, allow_unknown: bool = False) -> Loaded[SolverParameter]:
     """A solver, text or binary, upgraded. Raises ParseError and UpgradeError."""
     loaded = _read(path, SolverParameter, allow_unknown)
-    return Loaded(*upgrade_solver(loaded.message, loaded.source), loaded.warnings)
+    return _upgraded(loaded, upgrade_solver)
 
 
 def parse_solver(text: str, name: str = "<text>") -> Loaded[SolverParameter]:
     """A solver from prototxt text, upgraded. Raises ParseError and UpgradeError."""
     loaded = _parse(text, SolverParameter, name, False)
-    return Loaded(*upgrade_solver(loaded.message, loaded.source), loaded.warnings)
+    return _upgraded(loaded, upgrade_solver)
 
 
 def read_blob_proto(path: PathLike) -> BlobProto:
     """A BlobProto, such as a mean file. Raises ParseError."""
     return _read(path, BlobProto, False).message
+
+
+def _upgraded(loaded: Loaded[M], upgrade: Callable[[M, SourceMap], Parsed]) -> Loaded[M]:
+    message, source, warnings = upgrade(loaded.message, loaded.source)
+    return Loaded(message, source, (*loaded.warnings, *warnings))
 
 
 def is_text(data: bytes) -> bool:

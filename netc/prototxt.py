@@ -8,7 +8,7 @@ stood and goes on after a mistake, so that one run reports several.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -81,11 +81,11 @@ class SourceMap:
 
 
 class Parsed(NamedTuple):
-    """A message, where its fields stood, and what was passed over under `allow_unknown`."""
+    """A message, where its fields stood, and what was passed over."""
 
     message: Any
     source: SourceMap
-    warnings: list[NetcError]
+    warnings: Sequence[NetcError] = ()
 
 
 def parse(text: str, kind: type[M], name: str = "<text>", *, allow_unknown: bool = False) -> Parsed:

@@ -12,6 +12,7 @@ from netc.load import parse_net, parse_solver
 from netc.prototxt import SourceMap, parse
 from netc.schema import NetParameter, SolverParameter
 from netc.upgrade import SOLVER_TYPES, upgrade_net, upgrade_solver
+from netc.upgrade.v0 import TYPES
 from tests.messages import messages
 
 SHAPED = """\
@@ -90,7 +91,7 @@ def test_upgraded_fields_keep_their_places(path, place):
 
 def test_binary_net_without_places():
     net = parse(SHAPED, NetParameter).message
-    upgraded, source = upgrade_net(net, SourceMap())
+    upgraded, source, _ = upgrade_net(net, SourceMap())
     assert len(upgraded.layer) == 2
     assert source.at("layer", 1, "bottom", 0) is None
 
@@ -160,7 +161,7 @@ test_net_param { input: "c" input_shape { dim: 2 } layer { name: "d" } }
 def test_nets_in_a_solver():
     before, source, _ = parse(SOLVER, SolverParameter, "s.prototxt")
     kept, fields = copy.deepcopy(before), {k: list(v) for k, v in source.fields.items()}
-    solver, nodes = upgrade_solver(before, source)
+    solver, nodes, _ = upgrade_solver(before, source)
     assert before == kept and source.fields == fields
     assert solver == text_format.Parse(
         """type: "Adam"
@@ -176,9 +177,18 @@ def test_nets_in_a_solver():
     assert str(nodes.at("test_net_param", 1, "layer", 1, "name")) == "s.prototxt:4:66"
 
 
-@given(messages(NetParameter), st.integers(0, 3), st.sampled_from(["input_shape", "input_dim", ""]))
-def test_upgrading_a_net_twice_changes_nothing(net, inputs, given_as):
-    net.ClearField("layers")
+@given(
+    messages(NetParameter),
+    st.sampled_from(sorted(TYPES)),
+    st.integers(0, 3),
+    st.sampled_from(["input_shape", "input_dim", ""]),
+)
+def test_upgrading_a_net_twice_changes_nothing(net, v0_type, inputs, given_as):
+    if net.layers:
+        net.ClearField("layer")
+    for layer in net.layers:
+        if layer.HasField("layer"):
+            layer.layer.type = v0_type
     for field in ("input", "input_shape", "input_dim"):
         net.ClearField(field)
     net.input.extend(f"in{i}" for i in range(inputs))
@@ -188,7 +198,7 @@ def test_upgrading_a_net_twice_changes_nothing(net, inputs, given_as):
     elif given_as:
         net.input_dim.extend(range(4 * inputs))
     once = upgrade_net(net, SourceMap())[0]
-    assert not once.input
+    assert not once.input and not once.layers
     assert upgrade_net(once, SourceMap())[0].SerializePartialToString(
         deterministic=True
     ) == once.SerializePartialToString(deterministic=True)
