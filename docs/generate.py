@@ -24,7 +24,7 @@ FORMATS = (
     ("solver state", "`.solverstate`, binary and HDF5", "read, written"),
     ("databases", "LMDB of Datums, raw or encoded images", "read, written"),
     ("HDF5 data", "lists of files, a data set per top", "read"),
-    ("mean", "`.binaryproto`", "read"),
+    ("mean", "`.binaryproto`, `.npy`", "read"),
     ("metrics", "Caffe's log lines, JSON lines, TensorBoard events", "written"),
 )
 

@@ -33,3 +33,17 @@ def permutation(seed: int, name: str, epoch: int, count: int) -> np.ndarray:
     """The order in which an epoch visits `count` things: int64 (count,)."""
     words = draws(seed, name, epoch * EPOCH, -(-count // COLUMNS))
     return np.argsort(words.ravel()[:count], kind="stable")
+
+
+def uniform(words: np.ndarray) -> np.ndarray:
+    """Random words as numbers of [0, 1): float64."""
+    return (words >> np.uint64(11)) * 2.0**-53
+
+
+def normal(seed: int, name: str, index: int, count: int) -> np.ndarray:
+    """Standard normal numbers that belong to an index: float32 (count,). Box and Muller, 1958."""
+    rows = -(-count // COLUMNS)
+    u = uniform(draws(seed, name, index * EPOCH, rows)).reshape(2, -1)
+    radius, angle = np.sqrt(-2 * np.log1p(-u[0])), 2 * np.pi * u[1]
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return both[:count].astype(np.float32)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from netc.data.augment import Augment, Values, inverse_map, warped
 from netc.data.draws import below, draws
-from netc.data.fail import Fail, dims, failing, plain_fail
-from netc.errors import DataError
-from netc.load import read_blob_proto
-from netc.schema import BlobProto, TransformationParameter
+from netc.data.fail import Fail, dims, plain_fail
+from netc.data.mean_file import read_mean
+from netc.data.mix import Mix
+from netc.schema import AugmentParameter, TransformationParameter
+
+Images = np.ndarray | Sequence[np.ndarray]
 
 
 class Transformer:
     """top = (image - mean) * scale on a crop of the image, mirrored or not.
 
     The crop is random in TRAIN and central in TEST; mirroring is random in both. The mean is taken
-    where the pixel lies in the image, before mirroring. What example `i` draws depends on
-    (seed, name, i) alone.
+    where the pixel lies in the image, before mirroring. In TRAIN comes what `augment` asks for:
+    window and warp with the crop, blur, colours and noise before the mean, cut-out after it. What
+    example `i` draws depends on (seed, name, i) alone.
 
     phase: "TRAIN" or "TEST".
     """
@@ -37,11 +43,14 @@ class Transformer:
             fail("Cannot specify mean_file and mean_value at the same time", "mean_value")
         self._param, self._fail = param, fail
         self._seed, self._name = seed, name
-        self._scale, self._phase = np.float32(param.scale), phase
-        self._random = param.mirror or (param.crop_size > 0 and phase == "TRAIN")
-        self._mean = _read_mean(param.mean_file, fail) if param.mean_file else None
-        if param.mean_value:
-            self._mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+        self._scale, self._train = np.float32(param.scale), phase == "TRAIN"
+        # Per pixel (C, H, W) or per channel (C,); of no length where there is none.
+        self._mean = np.array(param.mean_value, np.float32)
+        if param.mean_file:
+            self._mean = read_mean(param.mean_file, fail)
+        asked = param.augment if self._train else AugmentParameter()
+        self._augment = Augment(asked, seed, name, fail)
+        self.mix = Mix(asked, seed, name, fail)
 
     @property
     def color(self) -> bool | None:
@@ -51,85 +60,138 @@ class Transformer:
             self._fail("cannot set both force_color and force_gray", "force_gray")
         return p.force_color if p.force_color or p.force_gray else None
 
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """The shape of an example's label after `mix`."""
+        return (self.mix.classes,) if self.mix else ()
+
     def output_shape(self, shape: tuple[int, ...], fail: Fail = plain_fail) -> tuple[int, ...]:
         """The shape (C, h, w) that an image (C, H, W) is given; calls `fail` if it has none."""
         channels, height, width = shape
-        crop, mean = self._param.crop_size, self._mean
-        if crop > min(height, width):
+        crop, mean, file = self._param.crop_size, self._mean, self._param.mean_file
+        if crop > min(height, width) and not self._augment.resizes:
             fail(f"crop_size {crop} is larger than the image, {height} x {width}", "crop_size")
-        if mean is not None and self._param.mean_file and mean.shape != shape:
+        if file and mean.shape not in (shape, (channels,)):
             size = f"is {dims(mean.shape)}, the image {dims(shape)}"
-            fail(f"mean_file '{self._param.mean_file}' {size}", "mean_file")
-        if mean is not None and len(mean) not in (1, channels):
+            fail(f"mean_file '{file}' {size}", "mean_file")
+        if not file and len(mean) not in (0, 1, channels):
             rule = f"Specify either 1 mean_value or as many as channels: {channels}"
             fail(f"{rule} (got {len(mean)})", "mean_value")
+        self._augment.check(channels, fail)
         return (channels, crop, crop) if crop else shape
 
-    def batch(self, images: np.ndarray | Sequence[np.ndarray], first: int) -> np.ndarray:
+    def batch(self, images: Images, first: int) -> np.ndarray:
         """Transform examples `first` and following: float32 (N, C, h, w).
 
         images: an array (N, C, H, W) or arrays (C, H, W), uint8 or float32, of shapes that
         `output_shape` accepts and maps to one.
         """
-        out = np.empty((len(images), *self.output_shape(images[0].shape)), np.float32)
-        words = draws(self._seed, self._name, first, len(images)) if self._random else None
-        if words is None and isinstance(images, np.ndarray):
-            ((top, left),) = self._corners([images.shape[-2:]])
-            self._write(images, top, left, out)
+        out = self._empty(images)
+        corners, mirrored = self._places(images, first)
+        if not self._random and isinstance(images, np.ndarray):
+            self._write(images, corners[0], out)
         else:
-            corners = self._corners([image.shape[-2:] for image in images], words)
-            mirrored = np.zeros(len(images), bool)
-            if words is not None and self._param.mirror:
-                mirrored = words[:, 0] >> np.uint64(63) == 1
-            for image, (top, left), flip, target in zip(
-                images, corners, mirrored.tolist(), out, strict=True
-            ):
-                self._write(image, top, left, target[..., ::-1] if flip else target)
+            drawn = self._drawn(first, len(images))
+            for i, image in enumerate(images):
+                target = out[i, ..., ::-1] if mirrored[i] else out[i]
+                self._write(image, corners[i], target, drawn[i], first + i)
         if self._scale != 1:
             out *= self._scale
         return out
 
-    def _corners(
-        self, sizes: Sequence[tuple[int, int]], words: np.ndarray | None = None
-    ) -> list[list[int]]:
-        """Where the crop of each image starts, as (top, left)."""
-        if not self._param.crop_size:
-            return [[0, 0]] * len(sizes)
-        room = np.array(sizes) - self._param.crop_size
-        if words is not None and self._phase == "TRAIN":
-            return below(words[:, 1:3], room + 1).tolist()
-        return (room // 2).tolist()
+    def label_images(self, images: Images, first: int) -> np.ndarray:
+        """The label images of examples `first` and following, moved like these: float32.
 
-    def _write(self, image: np.ndarray, top: int, left: int, target: np.ndarray) -> None:
-        """target = image - mean on the window that starts at (top, left)."""
-        height, width = target.shape[-2:]
-        window = np.s_[..., top : top + height, left : left + width]
-        if self._mean is None:
-            np.copyto(target, image[window])
-        else:
-            per_pixel = self._mean.shape[-2:] == image.shape[-2:]
-            np.subtract(image[window], self._mean[window] if per_pixel else self._mean, out=target)
+        They are of the sizes of the images. No value changes, and none is between two others.
+        """
+        out = self._empty(images)
+        corners, mirrored = self._places(images, first)
+        drawn = self._drawn(first, len(images))
+        for image, corner, flip, values, target in zip(
+            images, corners, mirrored, drawn, out, strict=True
+        ):
+            window = self._window(image, corner, values, target.shape[1:], nearest=True)
+            target[:] = window[..., ::-1] if flip else window
+        return out
 
-
-def _read_mean(path: str, fail: Fail) -> np.ndarray:
-    """A mean image, float32 (C, H, W)."""
-    with failing(fail, "mean_file"):
-        blob = read_blob_proto(path)
-        shape = _blob_shape(blob)
-        values = np.array(blob.double_data or blob.data, np.float32)
-        if len(shape) != 3 or values.size != np.prod(shape):
-            raise DataError(
-                f"a mean image needs one image of C x H x W values, "
-                f"got {values.size} values of shape {dims(shape)}",
-                path,
+    def describe(self, sizes: Sequence[tuple[int, int]], first: int) -> list[str]:
+        """What examples `first` and following draw, for images of these (height, width)."""
+        corners, mirrored = self._places([np.empty((0, *size)) for size in sizes], first)
+        drawn = self._drawn(first, len(sizes))
+        crop = self._param.crop_size
+        return [
+            ", ".join(
+                [f"crop {crop} x {crop} at ({corner[0]}, {corner[1]})"] * bool(crop)
+                + ["mirrored"] * bool(flip)
+                + [f"{field} {_told(value)}" for field, value in values.items()]
             )
-    return values.reshape(shape)
+            for corner, flip, values in zip(corners, mirrored, drawn, strict=True)
+        ]
+
+    def _empty(self, images: Images) -> np.ndarray:
+        return np.empty((len(images), *self.output_shape(images[0].shape)), np.float32)
+
+    @property
+    def _random(self) -> bool:
+        return bool(self._param.mirror or (self._train and self._param.crop_size) or self._augment)
+
+    def _places(self, images: Images, first: int) -> tuple[list[list[int]], list[bool]]:
+        """Where the crop of each image starts, as (top, left), and whether it is mirrored."""
+        count, crop = len(images), self._param.crop_size
+        corners, mirrored = [[0, 0]] * count, [False] * count
+        words = draws(self._seed, self._name, first, count) if self._random else None
+        if words is not None and self._param.mirror:
+            mirrored = (words[:, 0] >> np.uint64(63) == 1).tolist()
+        if crop:
+            room = np.array([image.shape[-2:] for image in images]) - crop
+            if words is not None and self._train:
+                corners = below(words[:, 1:3], np.maximum(room, 0) + 1).tolist()
+            else:
+                corners = (room // 2).tolist()
+        return corners, mirrored
+
+    def _window(
+        self,
+        image: np.ndarray,
+        corner: Sequence[int],
+        drawn: Values,
+        size: tuple[int, ...],
+        nearest: bool = False,
+    ) -> np.ndarray:
+        """The part of an image (..., H, W) that a target of (height, width) shows."""
+        (top, left), (height, width) = corner, size
+        if self._augment.moves:
+            inverse = inverse_map(drawn, image.shape[-2:], (height, width), corner)
+            return warped(image, inverse, (height, width), nearest)
+        return image[..., top : top + height, left : left + width]
+
+    def _write(
+        self,
+        image: np.ndarray,
+        corner: Sequence[int],
+        target: np.ndarray,
+        drawn: Values | None = None,
+        example: int = 0,
+    ) -> None:
+        """target = image - mean where the window lies; of an image, or of a batch undrawn."""
+        see = partial(self._window, corner=corner, drawn=drawn or {}, size=target.shape[-2:])
+        pixels, mean = see(image), self._mean
+        if drawn:
+            pixels = self._augment.retouch(pixels, drawn, example)
+        if mean.size:
+            mean = see(mean) if mean.ndim == 3 else mean[:, None, None]
+            np.subtract(pixels, mean, out=target)
+        else:
+            np.copyto(target, pixels)
+        if drawn:
+            self._augment.cut_out(target, drawn)
+
+    def _drawn(self, first: int, count: int) -> list[Values]:
+        """What the augmentation of each example draws: nothing where it is off."""
+        return self._augment.drawn(first, count) if self._augment else [{}] * count
 
 
-def _blob_shape(blob: BlobProto) -> tuple[int, ...]:
-    """The shape of a blob, without the leading axis of size 1 that mean files have."""
-    if blob.HasField("shape"):
-        shape = tuple(blob.shape.dim)
-    else:
-        shape = (blob.num, blob.channels, blob.height, blob.width)
-    return shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return f"({', '.join(f'{v:.3g}' for v in value)})"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

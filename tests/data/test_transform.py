@@ -132,6 +132,43 @@ def test_a_mean_of_any_blob_form(tmp_path):
         assert top.ravel().tolist() == [0, -1, -2, -3, -4, -5]
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 2), (1, 3, 1, 2)])
+def test_a_mean_image_from_numpy(tmp_path, shape):
+    np.save(tmp_path / "mean.npy", np.arange(6.0).reshape(shape))
+    t = transformer(mean_file=str(tmp_path / "mean.npy"), crop_size=1)
+    top = t.batch(np.zeros((1, 3, 1, 2), np.uint8), 0)
+    assert top.ravel().tolist() == [0, -2, -4]
+    with pytest.raises(DataError, match="mean.npy' is 3 x 1 x 2, the image 3 x 4 x 4"):
+        t.output_shape((3, 4, 4))
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1, 1)])
+def test_a_mean_per_channel_from_numpy(tmp_path, shape):
+    np.save(tmp_path / "mean.npy", np.array([1, 2, 3], np.int32).reshape(shape))
+    t = transformer(mean_file=str(tmp_path / "mean.npy"))
+    assert t.batch(np.zeros((1, 3, 1, 1), np.uint8), 0).ravel().tolist() == [-1, -2, -3]
+    with pytest.raises(DataError, match=r"mean.npy' is 3, the image 1 x 4 x 4"):
+        t.output_shape((1, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.zeros((2, 2)), "a mean is numbers of shape C x H x W or C, got float64 of shape 2 x 2"),
+        (np.array(["a"]), "got <U1 of shape 1"),
+        (b"\x93NUMPY\x01\x00", r"mean.npy: the \.npy file cannot be read: "),
+    ],
+)
+def test_numpy_files_that_hold_no_mean(tmp_path, content, message):
+    path = tmp_path / "mean.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(DataError, match=message):
+        transformer(mean_file=str(path))
+
+
 def test_mean_file_and_mean_value_exclude_each_other():
     with pytest.raises(DataError, match="Cannot specify mean_file and mean_value at the same"):
         transformer(mean_file="x", mean_value=[1])
