@@ -11,6 +11,7 @@ import numpy as np
 
 from netc.errors import NetcError
 from netc.fillers import fill, host_draw
+from netc.graph import doubts
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph, Node
@@ -169,7 +170,9 @@ def compile_net(
     missing: takes errors of data sources that are not there, instead of raising them.
     """
     message, source, _ = filter_net(net, state)
-    return Program(infer(build(message, source), plan, seed, missing), plan)
+    graph = build(message, source)
+    doubts.tell(graph)
+    return Program(infer(graph, plan, seed, missing), plan)
 
 
 def compile_file(

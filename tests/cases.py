@@ -24,6 +24,7 @@ class LayerCase(NamedTuple):
     want: the reference, (*bottoms, *blobs) in float64 -> the first tops; None: nothing to compare.
     smooth: the tops whose gradient exists and is tested; None: all. indices: tops that hold
     indices, so that they are never narrower than float32. phases: those this row is for.
+    dialect: of the net.
     """
 
     type: str
@@ -35,12 +36,13 @@ class LayerCase(NamedTuple):
     smooth: tuple[int, ...] | None = None
     indices: tuple[int, ...] = ()
     phases: tuple[str, ...] = ("TRAIN", "TEST")
+    dialect: str = ""
 
     def __str__(self) -> str:
         shapes = " ".join(
             "x".join(map(str, np.shape(b) if is_array(b) else b)) for b in self.bottoms
         )
-        return f"{self.type} {self.fields} {shapes}"
+        return f"{self.type} {self.fields} {shapes} {self.dialect}".rstrip()
 
 
 def is_array(bottom: Shape | np.ndarray) -> bool:
@@ -358,6 +360,7 @@ SOURCES = [
 # These modules import LayerCase from this one, which is why they come last.
 from .layer_cases import (  # noqa: E402
     affine,
+    bn,
     conv,
     inputs,
     loss,
@@ -371,6 +374,6 @@ from .layer_cases import (  # noqa: E402
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
-    *affine.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
+    *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netc.errors import GraphError, NetcError, did_you_mean, raise_all
 from netc.graph.ir import Graph, Node
+from netc.layers import dialects
 from netc.layers.base import LayerType, count_error, unknown_type
 from netc.layers.plugins import layer_type
 from netc.prototxt import SourceMap
@@ -18,6 +19,8 @@ def build(net: NetParameter, source: SourceMap) -> Graph:
     Raises GraphError, or Errors holding several.
     """
     builder = _Builder(net, source)
+    if wrong := dialects.problem(net.dialect):
+        builder.fail(wrong[0], source, ("dialect",), wrong[1])
     for i, layer in enumerate(net.layer):
         builder.add(layer, source.node("layer", i) if source.get("layer") else SourceMap())
     raise_all(builder.errors)
@@ -47,6 +50,8 @@ class _Builder:
         if kind is None:
             message, hint = unknown_type(layer.type)
             self.fail(message, node, ("type",), hint)
+        else:
+            kind = dialects.candidates(kind, layer, self.net.dialect)[0]
         bottoms = tuple(self.bottom(layer, i, node) for i in range(len(layer.bottom)))
         self.read.update(bottoms)
         tops = [self.top(layer, i, name, node, kind) for i, name in enumerate(layer.top)]

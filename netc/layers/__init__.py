@@ -3,6 +3,7 @@
 from netc.layers import (  # noqa: F401
     accuracy,
     affine,
+    bn,
     conv,
     dense,
     distance,

@@ -12,7 +12,7 @@ from netc.data.sources import BACKENDS
 from netc.graph.ir import Node
 from netc.graph.window import PoolingWindow, pooling_window
 from netc.layers.base import Shape, dims
-from netc.lint import norm
+from netc.lint import dialect, norm
 from netc.lint.rules import Finding, Net, Place, Rule, in_layer
 from netc.schema import EltwiseParameter, PoolingParameter
 
@@ -51,8 +51,8 @@ def learns_nothing(net: Net) -> Iterator[Place]:
     with_blobs = {n.key for n in net.known if n.blobs}
     for node in net.nodes if net.graph.weights else ():
         learns = node.param.type in LEARNABLE or node.key in with_blobs
-        frozen = node.param.param and all(p.lr_mult == 0 for p in node.param.param)
-        if learns and not frozen and node.key not in net.below_loss:
+        given = [p.lr_mult for p in node.param.param] or [node.param.lr_mult]
+        if learns and any(given) and node.key not in net.below_loss:
             yield in_layer(node, message="no loss depends on this layer, so it learns nothing")
 
 
@@ -300,7 +300,7 @@ _RULES = (
     Rule("N104", reused_loss, "read the loss from a second, weightless layer"),
 )
 
-RULES = tuple(sorted((*_RULES, *norm.RULES), key=lambda rule: rule.code))
+RULES = tuple(sorted((*_RULES, *norm.RULES, *dialect.RULES), key=lambda rule: rule.code))
 
 
 def lint_net(net: Net) -> list[Finding]:

@@ -1,8 +1,11 @@
-"""What registry and schema do not tell of a layer type: an example, and its blobs in words."""
+"""What registry and schema do not tell of a layer type: an example, and its blobs in words.
+
+The tables are by name, or by name and first dialect where forks disagree: "BN (segnet)".
+"""
 
 from __future__ import annotations
 
-from netc.layers import LAYERS
+from netc.layers.base import LayerType
 from netc.prototxt import parse, to_text
 from netc.schema import LayerParameter
 
@@ -12,6 +15,9 @@ SCORES = ("score", "label")
 
 FIELDS = {
     "Accuracy": "accuracy_param { top_k: 5 }",
+    "BN (parsenet)": "bn_param { scale_filler { value: 1 } var_eps: 1e-10 }",
+    "BN (pspnet)": "bn_param { slope_filler { value: 1 } momentum: 0.95 }",
+    "BN (segnet)": "bn_param { scale_filler { value: 1 } shift_filler { value: 0.001 } }",
     "BatchNorm": "batch_norm_param { eps: 1e-5 }",
     "Bias": "bias_param { axis: 1 }",
     "Clip": "clip_param { min: 0 max: 6 }",
@@ -84,7 +90,17 @@ TOPS = {
     "WindowData": ("data", "label"),
 }
 BIAS = "b (num_output), with bias_term"
+SCALE_AND_SHIFT = ("scale (1, C, 1, 1)", "shift (1, C, 1, 1)")
+SLOPE_AND_BIAS = ("slope", "bias", "the moving average of the mean", "that of the variance")
 BLOBS = {
+    "BN (parsenet)": (
+        *SCALE_AND_SHIFT,
+        "the moving average of the mean, with moving_average",
+        "that of the variance, with moving_average",
+    ),
+    "BN (pspnet)": tuple(f"{b} (1, C, 1, 1)" for b in SLOPE_AND_BIAS),
+    "BN (segnet)": SCALE_AND_SHIFT,
+    "SyncBN": tuple(f"{b} (1, C)" for b in SLOPE_AND_BIAS),
     "BatchNorm": (
         "the sum of means (C)",
         "the sum of variances (C)",
@@ -119,16 +135,15 @@ BLOBS = {
 }
 
 
-def example(name: str) -> str:
+def example(kind: LayerType) -> str:
     """A layer of this type as prototxt, with the bottoms, tops and fields it cannot do without."""
-    kind = LAYERS[name]
     least = kind.bottoms if isinstance(kind.bottoms, int) else kind.bottoms[0]
-    label = name.lower()
-    bottoms = BOTTOMS.get(name) or _names("data", least)
-    tops = TOPS.get(name) or _names("data" if kind.bottoms == 0 else label, kind.least_tops)
+    name, label = kind.name, kind.name.lower()
+    bottoms = BOTTOMS.get(kind.label) or _names("data", least)
+    tops = TOPS.get(kind.label) or _names("data" if kind.bottoms == 0 else label, kind.least_tops)
     parts = [f'name: "{label}" type: "{name}"']
     parts += [f'bottom: "{b}"' for b in bottoms] + [f'top: "{t}"' for t in tops]
-    layer = parse(" ".join([*parts, FIELDS.get(name, "")]), LayerParameter).message
+    layer = parse(" ".join([*parts, FIELDS.get(kind.label, "")]), LayerParameter).message
     inside = "".join(f"  {line}\n" for line in to_text(layer).splitlines())
     return f"layer {{\n{inside}}}\n"
 

@@ -20,6 +20,7 @@ from netc.schema import LayerParameter, comment_of, fork_of, is_repeated
 # Types whose messages are not named after them, or not after them alone.
 MESSAGES = {
     "Data": ("data_param", "transform_param"),
+    "SyncBN": ("bn_param",),
     "Deconvolution": ("convolution_param",),
     "HDF5Data": ("hdf5_data_param",),
     "Im2col": ("convolution_param",),
@@ -62,7 +63,11 @@ class Message(NamedTuple):
 
 
 class Page(NamedTuple):
-    """All that is known of a layer type. bottoms, tops: their number in words."""
+    """All that is known of a layer type. bottoms, tops: their number in words.
+
+    dialects: the forks that mean this by the type; none: Caffe, or all. named: only where the net
+    names one of them. others: what others mean.
+    """
 
     type: str
     family: str
@@ -74,6 +79,9 @@ class Page(NamedTuple):
     blobs: tuple[str, ...]
     messages: tuple[Message, ...]
     example: str
+    dialects: tuple[str, ...]
+    named: bool
+    others: tuple[Page, ...]
 
 
 class Family(NamedTuple):
@@ -90,17 +98,24 @@ def page(name: str) -> Page:
     if kind is None:
         hint = did_you_mean(name, LAYERS) or "netc layers lists them"
         raise UsageError(f"no layer type '{name}'", hint=hint)
+    return _page(kind)
+
+
+def _page(kind: LayerType) -> Page:
     return Page(
-        name,
+        kind.name,
         _module(kind).rpartition(".")[2],
         sentence(kind.setup.__doc__),
         inspect.cleandoc(kind.setup.__doc__ or ""),
         in_words(kind.bottoms),
         _tops(kind),
         kind.in_place,
-        BLOBS.get(name, ()),
-        messages(name),
-        example(name),
+        BLOBS.get(kind.label, ()),
+        messages(kind.name),
+        example(kind),
+        kind.dialects,
+        kind.named,
+        tuple(_page(other) for other in kind.others),
     )
 
 

@@ -12,14 +12,17 @@ WIDTH = 100
 
 def markdown(p: Page) -> str:
     """The page as a Markdown file."""
-    parts = [
-        f"# {p.type}",
-        f"```text\n{p.about}\n```",
-        "\n".join(f"- {name}: {value}" for name, value in facts(p)),
-    ]
-    if p.blobs:
-        parts.append("\n".join(["Blobs:", "", *(f"{i}. {b}" for i, b in enumerate(p.blobs))]))
-    parts.append(f"```prototxt\n{p.example}```")
+    parts = [f"# {p.type}"]
+    for meaning in (p, *p.others):
+        parts += [f"## {_whose(meaning)}"] if p.others else []
+        parts += [
+            f"```text\n{meaning.about}\n```",
+            "\n".join(f"- {name}: {value}" for name, value in facts(meaning)),
+        ]
+        if meaning.blobs:
+            blobs = (f"{i}. {b}" for i, b in enumerate(meaning.blobs))
+            parts.append("\n".join(["Blobs:", "", *blobs]))
+        parts.append(f"```prototxt\n{meaning.example}```")
     for message in p.messages:
         parts.append(f"## {_heading(message)}")
         own, forks = _own(message)
@@ -31,16 +34,29 @@ def markdown(p: Page) -> str:
 
 def text(p: Page) -> str:
     """The page as plain text."""
-    parts = [p.type, p.about, "\n".join(f"{f'{name}:':<10}{value}" for name, value in facts(p))]
-    if p.blobs:
-        parts.append("\n".join(["Blobs", *(f"  {i}  {b}" for i, b in enumerate(p.blobs))]))
-    parts.append("Example\n" + textwrap.indent(p.example.rstrip(), "  "))
+    parts = [p.type]
+    for meaning in (p, *p.others):
+        parts += [_whose(meaning)] if p.others else []
+        facts_ = (f"{f'{name}:':<10}{value}" for name, value in facts(meaning))
+        parts += [meaning.about, "\n".join(facts_)]
+        if meaning.blobs:
+            blobs = (f"  {i}  {b}" for i, b in enumerate(meaning.blobs))
+            parts.append("\n".join(["Blobs", *blobs]))
+        parts.append("Example\n" + textwrap.indent(meaning.example.rstrip(), "  "))
     for message in p.messages:
         own, forks = _own(message)
         parts.append("\n".join([_heading(message), *map(_field_text, own)]))
         if forks:
             parts.append(textwrap.fill(f"{FORKS[:-1]}: {', '.join(f.name for f in forks)}", WIDTH))
     return "\n\n".join(parts)
+
+
+def _whose(meaning: Page) -> str:
+    """The forks that mean this by the type, one of several meanings."""
+    forks = ", ".join(meaning.dialects)
+    if meaning.named:
+        return f'In {forks}, where the net says so: dialect: "{meaning.dialects[0]}"'
+    return f"In {forks}" if forks else "In Caffe"
 
 
 def listing() -> str:

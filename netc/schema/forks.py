@@ -18,3 +18,10 @@ def fork_of(message_name: str, field_name: str) -> tuple[str, ...]:
     repository each name stands for.
     """
     return tuple(_table().get(message_name, {}).get(field_name, ()))
+
+
+def fork_names() -> frozenset[str]:
+    """The forks whose fields the schema has."""
+    return frozenset(
+        fork for fields in _table().values() for forks in fields.values() for fork in forks
+    )

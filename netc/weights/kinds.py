@@ -38,7 +38,7 @@ _TEXTS = ((b"version https://git-lfs", Kind.POINTER), (b"<", Kind.PAGE), (b"", K
 # The first field tells the message: NetParameter, SolverState (its iter is always there), BlobProto
 # or Datum.
 _FIRST_FIELDS = {
-    **{(number, LENGTH): Kind.WEIGHTS for number in (1, 2, 3, 6, 8, 100)},
+    **{(number, LENGTH): Kind.WEIGHTS for number in (1, 2, 3, 6, 8, 100, 10000)},
     **{(number, VARINT): Kind.WEIGHTS for number in (4, 5, 7)},
     (1, VARINT): Kind.STATE,
     **{(number, VARINT): Kind.BLOB for number in (2, 3)},

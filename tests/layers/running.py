@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from netc.compile import Program, compile_net
-from netc.layers import Layer
+from netc.layers import LAYERS, Layer
+from netc.layers.base import LayerType
+from netc.layers.dialects import candidates
 from netc.load import parse_net
 from netc.lowering.plan import Plan
 from netc.schema import NetState, Phase
@@ -32,12 +34,20 @@ def net_text(case: LayerCase) -> str:
             f"input_param {{ shape {{ {dims} }} }} }}"
         )
     ends = [f"bottom: '{n}'" for n in names] + [f"top: '{t}'" for t in TOPS[: len(case.tops)]]
-    lines.append(f"layer {{ name: 'op' type: '{case.type}' {' '.join(ends)} {case.fields} }}")
+    dialect = f"dialect: '{case.dialect}' " if case.dialect else ""
+    op = f"layer {{ name: 'op' type: '{case.type}' {' '.join(ends)} {case.fields} }}"
+    lines.append(dialect + op)
     return "\n".join(lines)
 
 
 def compiled(text: str, phase: str = "TRAIN", platform: str = "cpu") -> Program:
     return compile_net(parse_net(text), NetState(phase=Phase.Value(phase)), Plan(platform))
+
+
+def meant(case: LayerCase) -> LayerType:
+    """The layer type of a case, of those that bear the name."""
+    layer = parse_net(net_text(case)).message.layer[-1]
+    return candidates(LAYERS[case.type], layer, case.dialect)[0]
 
 
 class Running(NamedTuple):

@@ -31,6 +31,7 @@ class Bad(NamedTuple):
     at: str = ""
     hint: str | None = None
     tops: int = 1
+    dialect: str = ""
 
     def __str__(self) -> str:
         return f"{self.type} {self.fields or self.bottoms}"
@@ -304,6 +305,7 @@ SOURCES = [
 # These modules import Bad from this one, which is why they come last.
 from ..layer_cases import (  # noqa: E402
     affine_bad,
+    bn_bad,
     conv_bad,
     inputs_bad,
     loss_bad,
@@ -317,7 +319,7 @@ from ..layer_cases import (  # noqa: E402
 
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
-    *affine_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
+    *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
     *python_bad.BAD,
 ]  # fmt: skip
@@ -325,7 +327,7 @@ ROWS = [
 
 @pytest.mark.parametrize("bad", ROWS, ids=str)
 def test_refused(bad):
-    case = LayerCase(bad.type, bad.fields, bad.bottoms, [()] * bad.tops)
+    case = LayerCase(bad.type, bad.fields, bad.bottoms, [()] * bad.tops, dialect=bad.dialect)
     marked = net_text(case)
     text, line = marked.replace("^", ""), marked.splitlines()[-1]
     column = line.index(bad.at or "^") + 1

@@ -16,7 +16,7 @@ from netc.weights import read_weights, write_weights
 from netc.weights.match import match
 
 from ..cases import CASES, is_array
-from .running import compiled, in_phases, net_text, run
+from .running import compiled, in_phases, meant, net_text, run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FED = [c for c in CASES if c.bottoms]
@@ -40,8 +40,9 @@ def channels(x, to_last):
 
 
 def test_every_layer_type_has_a_row():
-    own = {t.name for t in LAYERS.values() if t.setup.__module__.startswith("netc.layers.")}
-    assert own == {case.type for case in CASES}
+    every = [k for kind in LAYERS.values() for k in kind.variants]
+    own = {k.label for k in every if k.setup.__module__.startswith("netc.layers.")}
+    assert own == {meant(case).label for case in CASES}
 
 
 @rows([c for c in CASES if not c.bottoms])
@@ -124,7 +125,9 @@ def test_save_and_load(case, name, tmp_path):
     running = run(case, "TRAIN")
     graph = running.program.graph
     keys = graph.nodes[-1].blobs + graph.nodes[-1].state
-    blobs = dict(zip(keys, (b.astype(np.float32) for b in running.blobs), strict=True))
+    carried = (np.full(s.shape, 0.5) for s in running.layer.state)
+    values = (b.astype(np.float32) for b in (*running.blobs, *carried))
+    blobs = dict(zip(keys, values, strict=True))
     write_weights(tmp_path / name, file_message(graph), by_layer(graph, blobs))
     loaded = by_key(graph, match(targets(graph), read_weights(tmp_path / name)))
     assert loaded.keys() == blobs.keys()

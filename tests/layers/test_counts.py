@@ -7,14 +7,15 @@ import pytest
 from netc.layers import LAYERS
 from netc.layers.base import count_error
 
-OWN = [k for k in LAYERS.values() if k.setup.__module__.startswith("netc.layers.")]
+EVERY = [k for kind in LAYERS.values() for k in kind.variants]
+OWN = [k for k in EVERY if k.setup.__module__.startswith("netc.layers.")]
 
 
 def limits(rule):
     return (rule, rule) if isinstance(rule, int) else rule
 
 
-@pytest.mark.parametrize("kind", OWN, ids=lambda k: k.name)
+@pytest.mark.parametrize("kind", OWN, ids=lambda k: k.label)
 def test_a_number_out_of_range_is_refused(kind):
     least = limits(kind.bottoms)[0], limits(kind.tops)[0]
     assert count_error(kind, *least) is None

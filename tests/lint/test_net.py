@@ -121,6 +121,15 @@ CASES = {
          "scale_param { axis: 0 num_axes: 3 } }"),
         "a factor without a batch in front of it (batch size 1) (layer 's', Scale)",
     ),
+    "N106": (
+        (RELU, f'{RELU}\nlayer {{ name: "n" type: "BN" bottom: "conv" top: "conv" }}'),
+        "BN is taken for the layer of pspnet, tsn, happynear; it is another one in segnet, enet, "
+        "parsenet (layer 'n', BN)",
+    ),
+    "N107": (
+        (RELU, RELU.replace(" }", " pooling_param { pool: MAX avg_include_pad: false } }")),
+        "avg_include_pad has no effect in ReLU (layer 'relu', ReLU)",
+    ),
 }  # fmt: skip
 
 

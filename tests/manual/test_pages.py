@@ -23,65 +23,80 @@ from netc.prototxt import parse
 from netc.schema import LayerParameter, NetState, Phase
 
 from ..cases import CASES, is_array
+from ..layers.running import meant
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(n for n, k in LAYERS.items() if k.setup.__module__.startswith("netc.layers."))
+KINDS = [kind for name in OWN for kind in LAYERS[name].variants]
+CARRIED = {"BatchNorm": 3, "BN (pspnet)": 2, "BN (parsenet)": 2, "SyncBN": 2}
 PLAN = Plan("cpu")
 
 
-def compiled(name, shapes):
+def kinds(test):
+    return pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.label)(test)
+
+
+def compiled(kind, shapes):
     """The example of a type, fed by Input layers of these shapes."""
-    layer = parse(example(name).partition("{")[2].rpartition("}")[0], LayerParameter).message
+    layer = parse(example(kind).partition("{")[2].rpartition("}")[0], LayerParameter).message
     inputs = [
         f'layer {{ name: "{bottom}" type: "Input" top: "{bottom}" input_param {{ shape {{ '
         + " ".join(f"dim: {n}" for n in shape)
         + " } } }"
         for bottom, shape in zip(layer.bottom, shapes, strict=True)
     ]
-    net = parse_net("\n".join([*inputs, example(name)]))
+    dialect = f'dialect: "{kind.dialects[0]}"' if kind.named else ""
+    net = parse_net("\n".join([dialect, *inputs, example(kind)]))
     return compile_net(net, NetState(phase=Phase.Value("TRAIN")), PLAN)
 
 
-def shapes_of(name):
+def rows_of(kind):
+    return [c for c in CASES if c.type == kind.name and meant(c).label == kind.label]
+
+
+def shapes_of(kind):
     """The bottoms of the case rows of a type that are as many as those of its example."""
-    count = len(re.findall("bottom:", example(name)))
-    rows = [c.bottoms for c in CASES if c.type == name and len(c.bottoms) == count]
+    count = len(re.findall("bottom:", example(kind)))
+    rows = [c.bottoms for c in rows_of(kind) if len(c.bottoms) == count]
     return [[np.shape(b) if is_array(b) else b for b in bottoms] for bottoms in rows]
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_the_example_works_on_the_bottoms_of_some_case(name, monkeypatch):
+@kinds
+def test_the_example_works_on_the_bottoms_of_some_case(kind, monkeypatch):
     own = ModuleType("my_layers")
     vars(own)["MyLayer"] = lambda x: x
     monkeypatch.setitem(sys.modules, "my_layers", own)
     refused = []
-    for shapes in shapes_of(name) or [[]]:
+    for shapes in shapes_of(kind) or [[]]:
         try:
-            program = compiled(name, shapes)
+            program = compiled(kind, shapes)
         except ShapeError as error:
             refused.append(str(error))
         except DataError as error:
-            source = re.search(r'source: "(.*?)"', example(name))
+            source = re.search(r'source: "(.*?)"', example(kind))
             assert source and source[1] in str(error)
             return
         else:
-            assert program.graph.nodes[-1].kind.name == name
+            assert program.graph.nodes[-1].kind.label == kind.label
             return
-    raise AssertionError(f"no case of {name} takes the example: {refused}")
+    raise AssertionError(f"no case of {kind.label} takes the example: {refused}")
 
 
-@pytest.mark.parametrize("name", [n for n in OWN if n != "Python"])  # which has what it likes
-def test_the_blobs_are_those_of_the_cases(name):
-    most = max((len(c.blobs) for c in CASES if c.type == name), default=0)
-    carried = {"BatchNorm": 3}.get(name, 0)
-    assert len(BLOBS.get(name, ())) == most + carried
+@kinds
+def test_the_blobs_are_those_of_the_cases(kind):
+    if kind.name == "Python":
+        return  # it has what it likes
+    most = max((len(c.blobs) for c in rows_of(kind)), default=0)
+    assert len(BLOBS.get(kind.label, ())) == most + CARRIED.get(kind.label, 0)
 
 
 def test_the_tables_name_only_what_there_is():
     fields = LayerParameter.DESCRIPTOR.fields_by_name
     for names in MESSAGES.values():
         assert set(names) <= set(fields)
-    assert set(FIELDS) | set(BOTTOMS) | set(TOPS) | set(BLOBS) | set(MESSAGES) <= set(LAYERS)
+    labels = {k.label for kind in LAYERS.values() for k in kind.variants}
+    assert set(FIELDS) | set(BOTTOMS) | set(TOPS) | set(BLOBS) <= labels
+    assert set(MESSAGES) <= set(LAYERS)
 
 
 def test_every_type_is_in_one_family_and_has_a_sentence():
