@@ -30,7 +30,7 @@ class Loaded(NamedTuple, Generic[M]):
 
 def read_net(path: PathLike, *, allow_unknown: bool = False) -> Loaded[NetParameter]:
     """A net, text or binary, upgraded. Raises ParseError and UpgradeError."""
-    loaded = _read(path, NetParameter, allow_unknown)
+    loaded = read_as_written(path, NetParameter, allow_unknown)
     return _upgraded(loaded, upgrade_net)
 
 
@@ -42,7 +42,7 @@ def parse_net(text: str, name: str = "<text>") -> Loaded[NetParameter]:
 
 def read_solver(path: PathLike, *, allow_unknown: bool = False) -> Loaded[SolverParameter]:
     """A solver, text or binary, upgraded. Raises ParseError and UpgradeError."""
-    loaded = _read(path, SolverParameter, allow_unknown)
+    loaded = read_as_written(path, SolverParameter, allow_unknown)
     return _upgraded(loaded, upgrade_solver)
 
 
@@ -54,7 +54,7 @@ def parse_solver(text: str, name: str = "<text>") -> Loaded[SolverParameter]:
 
 def read_blob_proto(path: PathLike) -> BlobProto:
     """A BlobProto, such as a mean file. Raises ParseError."""
-    return _read(path, BlobProto, False).message
+    return read_as_written(path, BlobProto).message
 
 
 def _upgraded(loaded: Loaded[M], upgrade: Callable[[M, SourceMap], Parsed]) -> Loaded[M]:
@@ -67,13 +67,17 @@ def is_text(data: bytes) -> bool:
     return not _CONTROL.search(data)
 
 
-def _read(path: PathLike, kind: type[M], allow_unknown: bool) -> Loaded[M]:
+def text_of(data: bytes) -> str:
+    """The text of a file. Bytes that are not UTF-8, in comments as a rule, become escapes."""
+    return data.decode("utf-8-sig", "backslashreplace")
+
+
+def read_as_written(path: PathLike, kind: type[M], allow_unknown: bool = False) -> Loaded[M]:
+    """A message of the class `kind`, text or binary, not upgraded. Raises ParseError."""
     name = os.fspath(path)
     data = read_bytes(path)
     if is_text(data):
-        # Comments may be in any encoding; in a string other bytes become escape sequences.
-        text = data.decode("utf-8-sig", "backslashreplace")
-        return _parse(text, kind, name, allow_unknown)
+        return _parse(text_of(data), kind, name, allow_unknown)
     return _complete(Loaded(_parse_binary(data, kind, name), SourceMap()), name)
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from google.protobuf.message import Message
 
-from netc.errors import Errors, NetcError, UsageError, did_you_mean
-from netc.load import Loaded, PathLike, is_text, read_bytes, read_net, read_solver
+from netc.errors import Errors, NetcError, UsageError, WeightsError, did_you_mean
+from netc.load import Loaded, PathLike, is_text, read_bytes, read_net, read_solver, text_of
 from netc.phase import state_of
 from netc.prototxt import parse
 from netc.schema import NetParameter, Phase, SolverParameter
 from netc.train.nets import NetInState, resolve
+from netc.weights.wire import Message as WireMessage
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def is_solver(path: PathLike) -> bool:
-    """Whether a file is a solver: its text has fewer mistakes as one than as a net.
-
-    Binary files are nets. Raises ParseError when there is no such file.
+    """Whether a file is a solver: its text has fewer mistakes as one than as a net, or a field of
+    its message is no net's. Raises ParseError when there is no such file.
     """
     data = read_bytes(path)
     if not is_text(data):
-        return False
-    text = data.decode("utf-8-sig")
+        return _has_a_field_of_no_net(data)
+    text = text_of(data)
     return _mistakes(text, SolverParameter) < _mistakes(text, NetParameter)
 
 
@@ -34,6 +35,13 @@ def _mistakes(text: str, kind: type[Message]) -> int:
     except NetcError as error:
         return len(each(error))
     return 0
+
+
+def _has_a_field_of_no_net(data: bytes) -> bool:
+    known = NetParameter.DESCRIPTOR.fields_by_number
+    with suppress(WeightsError):
+        return any(field.number not in known for field in WireMessage.whole(data, ""))
+    return False
 
 
 def each(error: NetcError) -> tuple[NetcError, ...]:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from netc.errors import ParseError
 from netc.graph.build import build
 from netc.graph.infer import infer
-from netc.load import PathLike, is_text, read_bytes, read_solver
+from netc.load import PathLike, is_text, read_bytes, read_solver, text_of
 from netc.load import read_net as read_upgraded_net
 from netc.lowering.plan import Plan
 from netc.opening import Shapes, is_solver, open_nets
@@ -48,7 +48,7 @@ def _parsed(path: PathLike) -> str:
     kind = SolverParameter if is_solver(path) else NetParameter
     data = read_bytes(path)
     if is_text(data):
-        return to_text(parse(data.decode("utf-8-sig"), kind, str(path)).message)
+        return to_text(parse(text_of(data), kind, str(path)).message)
     try:
         return to_text(kind.FromString(data))
     except DecodeError:

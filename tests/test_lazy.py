@@ -45,6 +45,14 @@ CODE = {
     "netc": "from netc.cli import main; assert main([]) == 0",
     "netc --version": "from netc.cli import main; assert main(['--version']) == 0",
     "a wrong command": "from netc.cli import main; assert main(['trian']) == 2",
+    "netc upgrade": """
+import os, tempfile
+from netc.cli import main
+path = os.path.join(tempfile.mkdtemp(), "n.prototxt")
+with open(path, "w") as file:
+    file.write("layers { type: RELU }")
+assert main(["upgrade", path, path]) == 0
+""",
     "reading": f"from netc.load import parse_net; parse_net({NET!r})",
     "building": f"""
 from netc.graph.build import build

@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "score a net on its test data",
     "time": "time a net, layer by layer and as a whole",
     "check": "find mistakes in a net or solver without running it",
+    "upgrade": "rewrite an old net or solver in the current format",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "summary": "list layers, shapes, parameters, operations and memory",
@@ -24,6 +25,11 @@ COMMANDS = {
     "device_query": "list the devices JAX sees",
     "convert_imageset": "turn a list of images into a database",
     "dataset": "make a ready database of a known data set",
+}
+ALIASES = {  # Caffe's names of commands
+    "upgrade_net_proto_text": "upgrade",
+    "upgrade_net_proto_binary": "upgrade",
+    "upgrade_solver_proto_text": "upgrade",
 }
 
 
@@ -53,7 +59,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] in ("-version", "--version"):
         print(f"netc {__version__}")
         return 0
-    name = arguments[0]
+    name = ALIASES.get(arguments[0], arguments[0])
     if name not in COMMANDS:
         raise UsageError(
             f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"

@@ -75,12 +75,13 @@ def _layer(old: V1LayerParameter, node: SourceMap, layer: LayerParameter) -> Sou
         put(layer, (field.name,), value)
         put_nodes(nodes, (field.name,), node.get(field.name))
     count = max(len(getattr(old, name)) for name in _SPEC)
-    specs = [SourceMap(node.span) for _ in range(count)]
+    specs = [SourceMap() for _ in range(count)]
     layer.param.extend(ParamSpec() for _ in range(count))
     for name, new in _SPEC.items():
         for spec, value in zip(layer.param, getattr(old, name), strict=False):
             setattr(spec, new, value)
         for spec, place in zip(specs, node.get(name), strict=False):
+            spec.span = spec.span or place.span
             put_nodes(spec, (new,), [place])
     put_nodes(nodes, ("param",), specs)
     return nodes

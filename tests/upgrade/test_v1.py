@@ -104,7 +104,7 @@ def test_every_parameter_message_of_v1_has_its_current_field():
         (("layer", 0, "transform_param", "mirror"), "6:29"),
         (("layer", 0, "include", 0, "phase"), "7:21"),
         (("layer", 1, "type"), "10:20"),
-        (("layer", 1, "param", 0), "9:1"),
+        (("layer", 1, "param", 0), "14:10"),
         (("layer", 1, "param", 0, "name"), "14:10"),
         (("layer", 1, "param", 1, "lr_mult"), "12:25"),
         (("layer", 2, "bottom", 1), "17:62"),
