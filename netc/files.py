@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+MARK = "making"  # the file of a partial folder that says what is being made
+
 
 @contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
@@ -43,31 +45,54 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """An empty folder to fill, which takes the name `path` only when the block ends well.
+def atomic_folder(
+    path: str | os.PathLike[str], replace: bool = False, resume: str | None = None
+) -> Iterator[Path]:
+    """A folder to fill, which takes the name `path` only when the block ends well.
 
     Missing parents are made; everything in the folder reaches the disk before it is renamed.
+    replace: the folder takes the place of what is at `path`.
+    resume: says what is being made. Work that is interrupted or killed, not one that fails, is left
+    as `PATH.partial`, and given to the next block that makes the same; otherwise folders are empty.
 
     Raises FileExistsError when `path` exists, before and after the block; OSError as `mkdir` does.
     """
     final = Path(path)
-    _refuse_existing(final)
+    if not replace:
+        _refuse_existing(final)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(final)
-    temporary.mkdir()
+    temporary = _beside(final) if resume is None else _partial(final, resume)
+    temporary.mkdir(exist_ok=resume is not None)
     try:
         yield temporary
+        (temporary / MARK).unlink(missing_ok=True)
         for folder, _, names in os.walk(temporary):
             for name in names:
                 with open(os.path.join(folder, name), "rb+") as file:
                     os.fsync(file.fileno())
             _sync_folder(folder)
+        if replace and final.exists():
+            old = _beside(final)
+            os.rename(final, old)
+            shutil.rmtree(old, ignore_errors=True)
         _refuse_existing(final)
         os.rename(temporary, final)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException as error:
+        if resume is None or isinstance(error, Exception):
+            shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(final.parent)
+
+
+def _partial(path: Path, making: str) -> Path:
+    """The folder in which `making` was begun, or an empty one."""
+    folder = path.with_name(f"{path.name}.partial")
+    mark = folder / MARK
+    if not (mark.exists() and mark.read_text(encoding="utf-8") == making):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        mark.write_text(making, encoding="utf-8")
+    return folder
 
 
 def _beside(path: Path) -> Path:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from netc.data.datum import encode_raw
-from netc.data.writer import write_lmdb
+from netc.data.writer import write_database
 
 
 class Edit(NamedTuple):
@@ -60,7 +60,7 @@ def database(*records):
         for path in Path("images").iterdir():
             path.unlink()
         Path("images").rmdir()
-        with write_lmdb("images") as writer:
+        with write_database("images") as writer:
             for i, record in enumerate(records):
                 writer.put(b"%04d" % i, record)
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from math import isfinite, prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from netc.data.datum import encode_file, encode_raw, planes
+from netc.data.datum import encode_file, encode_raw, parse, pixels, planes
 from netc.data.draws import permutation
-from netc.data.writer import write_lmdb
-from netc.errors import DataError, UsageError, did_you_mean, raise_all
+from netc.data.fail import dims
+from netc.data.writer import write_database
+from netc.errors import DataError, UsageError, raise_all
 from netc.load import read_bytes
 
 PROGRESS = 1000
-WRITERS = {"lmdb": write_lmdb}
+AHEAD = 4  # images per thread that may wait to be written
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Item(NamedTuple):
-    """A line of the list: a path below the root, and a label."""
+    """A line of the list: a path below the root, a label, its number, and the labels if several."""
 
     path: str
     label: int
+    line: int = 0
+    labels: tuple[float, ...] = ()
 
 
 class Style(NamedTuple):
@@ -53,24 +63,28 @@ def convert_imageset(
     encoded: bool = False,
     encode_type: str = "",
     seed: int = 0,
+    labels: int = 1,
+    force: bool = False,
+    threads: int | None = None,
     log: Callable[[str], None] = print,
-) -> int:
-    """Write the images of a list to a database and return how many there are.
+) -> tuple[Item, ...]:
+    """Write the images of a list to a database; the items whose images cannot be read.
 
-    A line of the list is `path label`, split at its last blank; `root` is put before the path as it
-    stands. Keys are `%08d_path`, counting lines after the shuffle. An image that cannot be read is
-    passed over, and named through `log`. check_size asks for images of one size.
+    A line of the list is `path label`, split at its last blank, or `path label label ...` with as
+    many as `labels` says; `root` is put before the path as it stands. Keys are `%08d_path`,
+    counting lines after the shuffle. An image that cannot be read is passed over, and named through
+    `log`. check_size asks for images of one size. force replaces a database. What was interrupted
+    is gone on with when the same is asked for again.
 
     Raises UsageError, and DataError when the list is wrong, the database exists or cannot be
     written, or its images cannot.
     """
-    if backend not in WRITERS:
-        hint = did_you_mean(backend, WRITERS)
-        raise UsageError(f"Unknown db backend {backend} (known: {', '.join(WRITERS)})", hint=hint)
     if (resize_width > 0) != (resize_height > 0) or min(resize_width, resize_height) < 0:
         sizes = f"{resize_width} and {resize_height}"
         raise UsageError(f"resize_width and resize_height must be set together, got {sizes}")
-    items = read_list(listfile)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, got {threads}")
+    items = read_list(listfile, labels)
     if encode_type and not encoded:
         log("encode_type specified, assuming encoded=true.")
     style = Style(gray, resize_width, resize_height, encoded or bool(encode_type), encode_type)
@@ -78,43 +92,82 @@ def convert_imageset(
         log("Shuffling data")
         items = [items[i] for i in permutation(seed, "convert_imageset", 0, len(items))]
     log(f"A total of {len(items)} images.")
-    first: np.ndarray | None = None
-    with WRITERS[backend](db) as writer:
-        for index, (path, label) in enumerate(items):
-            data = _read(root + path)
-            image = decode(data, style)
-            if image is None:
-                log(f"Could not open or find file {root}{path}")
+    asked = repr((root, items, style, check_size))
+    making = sha256(asked.encode(errors="surrogateescape")).hexdigest()
+    unreadable: list[Item] = []
+    shape: tuple[int, ...] = ()
+    with write_database(db, backend, force, making) as writer:
+        todo = [(f"{index:08d}_{item.path}", item) for index, item in enumerate(items)]
+        if writer.begun is not None:
+            todo = [(key, item) for key, item in todo if _bytes(key) not in writer]
+            shape = pixels(parse(writer.begun), color=not gray).shape
+            log(f"Going on where it was interrupted: {len(items) - len(todo)} images are in.")
+        count = len(items) - len(todo)
+        made = in_order(lambda x: make(root, x[1], style), todo, threads)
+        for (key, item), (record, found) in zip(todo, made, strict=True):
+            if not found:
+                log(f"Could not open or find file {root}{item.path}")
+                unreadable.append(item)
                 continue
-            first = image if first is None else first
-            if check_size and image.shape != first.shape:
+            shape = shape or found
+            if check_size and found != shape:
                 raise DataError(
-                    f"Incorrect data field size {image.size}: the image has shape {image.shape}, "
-                    f"the first one {first.shape}",
-                    root + path,
+                    f"Incorrect data field size {prod(found)}: the image is {dims(found)}, "
+                    f"the first one {dims(shape)}",
+                    root + item.path,
                 )
-            key = f"{index:08d}_{path}".encode(errors="surrogateescape")
-            writer.put(key, encode(root + path, data, image, label, style))
-            if writer.count % PROGRESS == 0:
-                log(f"Processed {writer.count} files.")
-        if not writer.count:
+            writer.put(_bytes(key), record)
+            count += 1
+            if count % PROGRESS == 0:
+                log(f"Processed {count} files.")
+        if not count:
             raise DataError(f"none of the images can be read below '{root}'", listfile)
-    if writer.count % PROGRESS:
-        log(f"Processed {writer.count} files.")
-    return writer.count
+    if count % PROGRESS:
+        log(f"Processed {count} files.")
+    return tuple(unreadable)
 
 
-def read_list(listfile: str) -> list[Item]:
-    """The lines `path label` of a text file. Raises DataError naming file and line."""
+def in_order(f: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
+    """f of each item, in order, computed in threads a little ahead; as many as there are processors
+    by default."""
+    threads = threads or os.cpu_count() or 1
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, "netc-convert") as pool:
+        for item in items:
+            waiting.append(pool.submit(f, item))
+            if len(waiting) > AHEAD * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def make(root: str, item: Item, style: Style) -> tuple[bytes, tuple[int, ...]]:
+    """The record of an item and the shape (C, H, W) of its image, () if that cannot be read."""
+    path = root + item.path
+    data = _read(path)
+    image = decode(data, style)
+    if image is None:
+        return b"", ()
+    return encode(path, data, image, item, style), planes(image).shape
+
+
+def read_list(listfile: str, labels: int = 1) -> list[Item]:
+    """The lines `path label` of a text file, with whole numbers, or `path label label ...` with
+    numbers of any kind. Raises UsageError, and DataError naming file and line.
+    """
+    if labels < 1:
+        raise UsageError(f"labels must be at least 1, got {labels}")
+    what = "an integer label" if labels == 1 else f"{labels} numbers"
     text = read_bytes(listfile).decode(errors="surrogateescape")
     items, errors = [], []
     for number, line in enumerate(text.split("\n"), 1):
-        path, _, label = line.rstrip().rpartition(" ")
-        if path and _is_label(label):
-            items.append(Item(path, int(label)))
+        path, *words = line.rstrip().rsplit(" ", labels)
+        given = _labels(words) if len(words) == labels and path else None
+        if given is not None:
+            items.append(Item(path, int(given[0]), number, given if labels > 1 else ()))
         elif line.strip():
-            what = f"expected a path, a blank and an integer label, got '{line.rstrip()}'"
-            errors.append(DataError(what, f"{listfile}:{number}"))
+            message = f"expected a path, a blank and {what}, got '{line.rstrip()}'"
+            errors.append(DataError(message, f"{listfile}:{number}"))
     raise_all(errors)
     if not items:
         raise DataError("the list is empty", listfile)
@@ -132,7 +185,7 @@ def decode(data: bytes, style: Style) -> np.ndarray | None:
     return image
 
 
-def encode(path: str, data: bytes, image: np.ndarray, label: int, style: Style) -> bytes:
+def encode(path: str, data: bytes, image: np.ndarray, item: Item, style: Style) -> bytes:
     """The record of an image; a file that already is as asked for goes in as it stands.
 
     Raises DataError when OpenCV cannot write files of this kind.
@@ -140,24 +193,31 @@ def encode(path: str, data: bytes, image: np.ndarray, label: int, style: Style) 
     import cv2
 
     if not style.encoded:
-        return encode_raw(planes(image), label)
+        return encode_raw(planes(image), item.label, item.labels)
     own = _kind(Path(path).suffix)
     kind = _kind(style.encode_type) or own
     if kind == own and not style.width and not (style.gray and _has_color(data)):
-        return encode_file(data, label)
+        return encode_file(data, item.label, item.labels)
     try:
         written = cv2.imencode(f".{kind}", image)[1]
     except cv2.error:
         hint = "name a kind that OpenCV can write with -encode_type, such as png or jpg"
         raise DataError(f"cannot encode an image as '{kind}'", path, hint) from None
-    return encode_file(written.tobytes(), label)
+    return encode_file(written.tobytes(), item.label, item.labels)
 
 
-def _is_label(text: str) -> bool:
+def _labels(words: Sequence[str]) -> tuple[float, ...] | None:
+    """Labels as numbers, the first one fit for an int32; a single one is whole. None for others."""
     try:
-        return -(1 << 31) <= int(text) < 1 << 31
+        labels = tuple(map(float, words)) if len(words) > 1 else (int(words[0]),)
     except ValueError:
-        return False
+        return None
+    fit = all(map(isfinite, labels)) and -(1 << 31) <= labels[0] < 1 << 31
+    return labels if fit else None
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode(errors="surrogateescape")
 
 
 def _read(path: str) -> bytes:

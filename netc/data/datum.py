@@ -69,8 +69,8 @@ def planes(image: np.ndarray) -> np.ndarray:
     return np.stack(cv2.split(image))
 
 
-def encode_raw(image: np.ndarray, label: int) -> bytes:
-    """A record of uint8 pixels (C, H, W)."""
+def encode_raw(image: np.ndarray, label: int, labels: Sequence[float] = ()) -> bytes:
+    """A record of uint8 pixels (C, H, W). labels: all of them where there are several."""
     channels, height, width = image.shape
     return Datum(
         channels=channels,
@@ -79,12 +79,13 @@ def encode_raw(image: np.ndarray, label: int) -> bytes:
         data=image.tobytes(),
         label=label,
         encoded=False,
+        labels=labels,
     ).SerializeToString()
 
 
-def encode_file(data: bytes, label: int) -> bytes:
+def encode_file(data: bytes, label: int, labels: Sequence[float] = ()) -> bytes:
     """A record of an encoded image, such as the bytes of a PNG file."""
-    return Datum(data=data, label=label, encoded=True).SerializeToString()
+    return Datum(data=data, label=label, encoded=True, labels=labels).SerializeToString()
 
 
 class Layout(NamedTuple):

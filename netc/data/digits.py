@@ -15,7 +15,7 @@ import numpy as np
 
 from netc.data.datum import encode_raw
 from netc.data.draws import permutation
-from netc.data.writer import refuse_existing, write_lmdb
+from netc.data.writer import refuse_existing, write_database
 
 TRAIN_COUNT = 1437
 SIZE = 28
@@ -58,7 +58,7 @@ def write_digits(folder: str, log: Callable[[str], None] = print) -> None:
     for path in paths.values():
         refuse_existing(path)
     for name, (images, labels) in parts.items():
-        with write_lmdb(paths[name]) as writer:
+        with write_database(paths[name]) as writer:
             for index, (image, label) in enumerate(zip(images, labels, strict=True)):
                 large = cv2.resize(spread(image), (SIZE, SIZE))
                 writer.put(b"%08d" % index, encode_raw(large[None], int(label)))

@@ -46,7 +46,7 @@ class LevelDbSource(KeyedSource):
             finalize(self, _remove, folder, self._process)
             for name in names:
                 Path(folder, name).symlink_to(Path(self.path, name).absolute())
-            self._database = _plyvel(self.path).DB(
+            self._database = library(self.path).DB(
                 folder, create_if_missing=False, paranoid_checks=True, max_open_files=OPEN_FILES
             )
 
@@ -104,7 +104,7 @@ def _remove(folder: str, process: int) -> None:
 @contextmanager
 def _reading(path: str) -> Iterator[None]:
     """What goes wrong with the database inside the block is a DataError."""
-    plyvel = _plyvel(path)
+    plyvel = library(path)
     try:
         yield
     except plyvel.Error as e:
@@ -117,12 +117,13 @@ def _reading(path: str) -> Iterator[None]:
         ) from None
 
 
-def _plyvel(path: str) -> Any:
+def library(path: str) -> Any:
+    """plyvel. Raises DataError, at the database that needs it, where it is not installed."""
     try:
         import plyvel
     except ImportError:
         raise DataError(
-            "LevelDB is read through the Python package plyvel, which is not installed",
+            "LevelDB needs the Python package plyvel, which is not installed",
             path,
             'pip install "netc[leveldb]"',
         ) from None

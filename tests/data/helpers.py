@@ -7,7 +7,7 @@ import plyvel
 
 from netc.data.datum import encode_raw
 from netc.data.feeds import open_feed
-from netc.data.writer import write_lmdb
+from netc.data.writer import write_database
 from netc.load import parse_net
 
 
@@ -18,7 +18,7 @@ def images(count, channels=1, height=4, width=5, seed=0):
 
 
 def write_records(path, records):
-    with write_lmdb(str(path)) as writer:
+    with write_database(str(path)) as writer:
         for i, record in enumerate(records):
             writer.put(b"%08d" % i, record)
     return str(path)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from netc.data import convert
-from netc.data.convert import convert_imageset
+from netc.data.convert import convert_imageset, make
 from netc.data.datum import decode_image, parse
+from netc.data.leveldb import LevelDbSource
 from netc.data.lmdb import LmdbSource
 from netc.errors import DataError, Errors, ParseError, UsageError
 
@@ -28,7 +29,7 @@ def records(path):
     ],
 )
 def test_caffes_databases(golden, tmp_path, name, options):
-    assert quiet("./", "list.txt", str(tmp_path / "db"), **options) == 24
+    assert quiet("./", "list.txt", str(tmp_path / "db"), **options) == ()
     assert records(tmp_path / "db") == records(golden / name)
 
 
@@ -48,7 +49,8 @@ def folder(tmp_path, monkeypatch):
 
 def test_keys_labels_and_pixels(folder):
     log = []
-    assert convert_imageset("./", "list", "db", log=log.append) == 4
+    (left_out,) = convert_imageset("./", "list", "db", log=log.append)
+    assert left_out == ("c.png", 20, 3, ())
     found = records("db")
     names = ["00000000_a b.png", "00000001_b.jpg", "00000003_d.JPEG", "00000004_e.png"]
     assert [key.decode() for key in found] == names
@@ -109,7 +111,7 @@ def test_shuffle_is_a_matter_of_the_seed(folder):
 def test_check_size(folder):
     quiet("", "list", "db", check_size=True)
     cv2.imwrite("b.jpg", np.zeros((6, 4, 3), np.uint8))
-    with pytest.raises(DataError, match=r"b.jpg: Incorrect .* 72: .*\(6, 4, 3\), .*\(6, 5, 3\)"):
+    with pytest.raises(DataError, match=r"b.jpg: Incorrect .* 72: .* 3 x 6 x 4, .* 3 x 6 x 5"):
         quiet("", "list", "other", check_size=True)
     assert not (folder / "other").exists()
 
@@ -126,6 +128,8 @@ def test_bad_lines_are_reported_together(folder):
     ("options", "error", "message"),
     [
         ({"backend": "lmbd"}, UsageError, "Unknown db backend lmbd .*\nhint: did you mean 'lmdb'"),
+        ({"threads": 0}, UsageError, "threads must be at least 1, got 0"),
+        ({"labels": 0}, UsageError, "labels must be at least 1, got 0"),
         ({"resize_width": 3}, UsageError, "must be set together, got 3 and 0"),
         ({"resize_width": -3, "resize_height": -3}, UsageError, "got -3 and -3"),
         ({"encode_type": "xyz"}, DataError, "a b.png: cannot encode an image as 'xyz'"),
@@ -146,3 +150,60 @@ def test_an_existing_database_is_kept(folder):
     with pytest.raises(DataError, match="db: the database exists already"):
         quiet("", "list", "db", gray=True)
     assert parse(next(iter(records("db").values()))).channels == 3
+
+
+def test_force_replaces(folder):
+    quiet("", "list", "db")
+    quiet("", "list", "db", gray=True, force=True)
+    assert parse(next(iter(records("db").values()))).channels == 1
+
+
+def test_threads_change_nothing(folder):
+    for threads in (1, 7):
+        quiet("", "list", f"db{threads}", threads=threads)
+    assert records("db1") == records("db7")
+
+
+def test_several_labels(folder):
+    (folder / "list").write_text("a b.png 7 0.5 -3\ne.png 1 2 1e3\n")
+    quiet("", "list", "db", labels=3)
+    messages = [parse(record) for record in records("db").values()]
+    assert [(m.label, list(m.labels)) for m in messages] == [(7, [7, 0.5, -3]), (1, [1, 2, 1000])]
+    (folder / "list").write_text("a b.png 7 8 9\nb.png 1 2\ne.png 1 x 2\nd.JPEG nan 1 2\n")
+    with pytest.raises(
+        Errors, match=r"expected a path, a blank and 3 numbers, got 'b.png 1 2'"
+    ) as e:
+        quiet("", "list", "other", labels=3)
+    assert [error.where for error in e.value.errors] == ["list:2", "list:3", "list:4"]
+
+
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_an_interrupted_conversion_is_gone_on_with(folder, monkeypatch, backend):
+    quiet("", "list", "straight", backend=backend)
+    read = []
+
+    def interrupted(root, item, style):
+        read.append(item.path)
+        if item.path == "d.JPEG":
+            raise KeyboardInterrupt
+        return make(root, item, style)
+
+    monkeypatch.setattr(convert, "make", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quiet("", "list", "db", backend=backend, check_size=True, threads=1)
+    assert not (folder / "db").exists() and (folder / "db.partial").exists()
+    monkeypatch.setattr(convert, "make", lambda *x: read.append(x[1].path) or make(*x))
+    read.clear()
+    log = []
+    left_out = quiet("", "list", "db", backend=backend, check_size=True, log=log.append)
+    assert read == ["c.png", "d.JPEG", "e.png"]
+    assert "Going on where it was interrupted: 2 images are in." in log
+    assert log[-1] == "Processed 4 files." and [item.line for item in left_out] == [3]
+    assert everything("db", backend) == everything("straight", backend)
+    assert not (folder / "db.partial").exists()
+
+
+def everything(path, backend):
+    source = {"lmdb": LmdbSource, "leveldb": LevelDbSource}[backend](path)
+    places = range(len(source))
+    return source.keys(places), source.read(places)

@@ -9,7 +9,7 @@ import pytest
 
 from netc.data.keyed import STRIDE
 from netc.data.lmdb import LmdbSource
-from netc.data.writer import write_lmdb
+from netc.data.writer import write_database
 from netc.errors import DataError
 
 from .helpers import write_records
@@ -114,7 +114,7 @@ def test_a_broken_file(path, tmp_path, change, message):
 
 
 def test_no_records(tmp_path):
-    with write_lmdb(str(tmp_path / "db")):
+    with write_database(str(tmp_path / "db")):
         pass
     with pytest.raises(DataError, match="db: the database has no records"):
         LmdbSource(str(tmp_path / "db"))

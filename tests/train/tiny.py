@@ -12,7 +12,7 @@ import numpy as np
 
 from netc.cli import main
 from netc.data.datum import encode_raw
-from netc.data.writer import write_lmdb
+from netc.data.writer import write_database
 from netc.load import parse_solver
 from netc.lowering.plan import Plan
 from netc.train.loop import Loop
@@ -65,7 +65,7 @@ def write_files(folder: Path, net: str = LMDB + HEAD, solver: str = SOLVER) -> P
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.RandomState(0)
     images = draw.randint(0, 256, (17, 1, 6, 6)).astype(np.uint8)
-    with write_lmdb(str(folder / "images")) as writer:
+    with write_database(str(folder / "images")) as writer:
         for i, image in enumerate(images):
             writer.put(b"%08d" % i, encode_raw(image, i % 3))
     for name, rows in (("a.h5", 11), ("b.h5", 8)):
