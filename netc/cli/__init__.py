@@ -24,6 +24,7 @@ COMMANDS = {
     "layers": "list the layer types, or print the page of one",
     "device_query": "list the devices JAX sees",
     "convert_imageset": "turn a list of images into a database",
+    "compute_image_mean": "compute the mean image of a database, and of each channel",
     "dataset": "make a ready database of a known data set",
 }
 ALIASES = {  # Caffe's names of commands

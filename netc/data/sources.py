@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from netc.data.leveldb import LevelDbSource
 from netc.data.lmdb import LmdbSource
+from netc.errors import UsageError, did_you_mean
 from netc.schema import DataParameter
 
 
@@ -21,6 +23,10 @@ class Source(Protocol):
         """The records at these positions. Raises DataError."""
         ...
 
+    def keys(self, positions: Sequence[int]) -> list[bytes]:
+        """The keys at these positions. Raises DataError."""
+        ...
+
     def where(self, position: int) -> str:
         """Names a record for a message."""
         ...
@@ -32,3 +38,23 @@ BACKENDS = {DataParameter.LEVELDB: LevelDbSource, DataParameter.LMDB: LmdbSource
 def open_source(backend: DataParameter.DB, path: str) -> Source:
     """Open a database. Raises DataError."""
     return BACKENDS[backend](path)
+
+
+def find_source(path: str, backend: str = "") -> Source:
+    """Open the database in a folder, by default of the kind that its files show.
+
+    Raises UsageError for an unknown backend, and DataError.
+    """
+    if not backend:
+        backend = "leveldb" if os.path.exists(os.path.join(path, "CURRENT")) else "lmdb"
+    known = {DataParameter.DB.Name(kind).lower(): kind for kind in BACKENDS}
+    if backend not in known:
+        hint = did_you_mean(backend, known)
+        raise UsageError(f"Unknown db backend {backend} (known: {', '.join(known)})", hint=hint)
+    return open_source(known[backend], path)
+
+
+def chunks(source: Source, size: int = 256) -> Iterator[tuple[int, list[bytes]]]:
+    """All records in order, some at a time, each time with the position of the first."""
+    for start in range(0, len(source), size):
+        yield start, source.read(range(start, min(start + size, len(source))))
