@@ -25,6 +25,7 @@ COMMANDS = {
     "device_query": "list the devices JAX sees",
     "convert_imageset": "turn a list of images into a database",
     "compute_image_mean": "compute the mean image of a database, and of each channel",
+    "extract_features": "write the values of blobs to databases, HDF5 or NumPy files",
     "dataset": "make a ready database of a known data set",
 }
 ALIASES = {  # Caffe's names of commands

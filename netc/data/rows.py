@@ -1,9 +1,10 @@
-"""Rows appended to the data sets of an HDF5 file. Caffe: hdf5_output_layer.cpp."""
+"""Rows put at the end of the data sets of an HDF5 file. Caffe: hdf5_output_layer.cpp."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -56,3 +57,23 @@ def _append(h5: Any, start: int, sets: Mapping[str, np.ndarray], path: str) -> N
             )
         data.resize(start + len(values), axis=0)
         data[start:] = values
+
+
+@contextmanager
+def write_rows(path: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    """A function that puts rows at the end of the data sets of a new HDF5 file.
+
+    The file is there once the block has ended well. Raises DataError when it cannot be written.
+    """
+    import h5py
+
+    try:
+        with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+
+            def put(sets: Mapping[str, np.ndarray]) -> None:
+                held: Any = h5.get(next(iter(sets)))
+                _append(h5, 0 if held is None else len(held), sets, path)
+
+            yield put
+    except OSError as e:
+        raise DataError(f"Failed to open HDF5 file: {e.strerror or e}", path) from None

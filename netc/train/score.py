@@ -10,7 +10,7 @@ import logging
 import jax
 import numpy as np
 
-from netc.compile import compile_file
+from netc.compile import Arrays, Program, compile_file
 from netc.errors import UsageError
 from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import Phase
@@ -49,10 +49,7 @@ def score(
     if names and not report_to:
         raise UsageError("-names goes with -report")
     report = Report(graph, report_to, names) if report_to else None
-    blobs, carried = program.init(0)
-    found = by_key(graph, match(targets(graph), read_weights(weights)))
-    blobs = jax.device_put({k: found.get(k, v) for k, v in blobs.items()})
-    carried = jax.device_put({k: found.get(k, v) for k, v in carried.items()})
+    blobs, carried = loaded(program, weights)
     log.info("Running for %d iterations.", iterations)
     run = make_test(program, report.values if report else ())
     key, sums = jax.random.key(0), {}
@@ -79,3 +76,18 @@ def score(
     if report:
         print(report.write(model, weights, iterations), end="")
     return 0
+
+
+def loaded(program: Program, weights: str) -> tuple[Arrays, Arrays]:
+    """The blobs and the carried state of a net, from a file where that has them, on the device.
+
+    Raises WeightsError.
+    """
+    found = by_key(program.graph, match(targets(program.graph), read_weights(weights)))
+    blobs, carried = program.init(0)
+    return jax.device_put(
+        (
+            {k: found.get(k, v) for k, v in blobs.items()},
+            {k: found.get(k, v) for k, v in carried.items()},
+        )
+    )
