@@ -20,13 +20,17 @@ DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille 
 
 
 class Chart(NamedTuple):
-    """y against x, both 1-D; with `log`, y on a logarithmic scale, which leaves out y <= 0."""
+    """y against x, both 1-D; with `log`, y on a logarithmic scale, which leaves out y <= 0.
+
+    log_x: the same for x, whose values are positive.
+    """
 
     title: str
     x_label: str
     x: np.ndarray
     y: np.ndarray
     log: bool = False
+    log_x: bool = False
 
 
 class Axis(NamedTuple):
@@ -66,8 +70,10 @@ def _prepared(chart: Chart) -> tuple[np.ndarray, np.ndarray, Axis, Axis]:
     keep = np.isfinite(y) & (y > 0 if chart.log else True)
     if not keep.any():
         raise UsageError(f"{chart.title}: there is no point to draw")
-    x, y = x[keep], np.log10(y[keep]) if chart.log else y[keep]
-    return x, y, axis(x), axis(y, chart.log)
+    x, y = (
+        np.log10(v[keep]) if log else v[keep] for v, log in ((x, chart.log_x), (y, chart.log))
+    )
+    return x, y, axis(x, chart.log_x), axis(y, chart.log)
 
 
 def write(path: str, chart: Chart) -> None:

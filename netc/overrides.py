@@ -37,11 +37,11 @@ def override_solver(
     changed = Loaded(message, solver.source, solver.warnings)
     for_layers = [s for s in settings if s.startswith(LAYER)]
     if for_layers or freeze:
-        return _in_net(changed, lambda net: freeze_net(override_net(net, for_layers), freeze))
+        return in_training_net(changed, lambda net: freeze_net(override_net(net, for_layers), freeze))
     return changed
 
 
-def _in_net(
+def in_training_net(
     solver: Loaded[SolverParameter], change: Callable[[Net], Net]
 ) -> Loaded[SolverParameter]:
     """The solver, a message of its own already, with its training net changed and inline."""

@@ -47,6 +47,12 @@ def test_text():
     assert drawn[6:] == ["   └──────────", "    0  40 80", "    iteration"]
 
 
+def test_x_on_a_logarithmic_scale():
+    rates = 10.0 ** np.arange(-3, 2)
+    feet = text(Chart("", "rate", rates, np.arange(5), log_x=True), 40, 4).splitlines()[-2]
+    assert feet.split() == ["1e-3", "1e-2", "1e-1", "1e0", "1e1"]
+
+
 def test_a_jump_is_a_line_without_gaps():
     step = Chart("", "", np.arange(100), np.where(np.arange(100) < 50, 1.0, 0.0))
     column = [line[len("0.2 ┤") :] for line in text(step, 20, 6).splitlines()[1:7]]

@@ -20,6 +20,8 @@ COMMANDS = {
     "upgrade": "rewrite an old net or solver in the current format",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
+    "lr-find": "try learning rates on the real data, and suggest base_lr",
+    "overfit": "check that the net can learn a few examples by heart, or say why not",
     "summary": "list layers, shapes, parameters, operations and memory",
     "layers": "list the layer types, or print the page of one",
     "device_query": "list the devices JAX sees",

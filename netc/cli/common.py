@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netc.errors import DataError, Errors, NetcError, ParseError, UsageError
 from netc.schema import Phase
+
+if TYPE_CHECKING:
+    from netc.chart import Chart
+    from netc.load import Loaded
+    from netc.schema import SolverParameter
 
 log = logging.getLogger(__name__)
 
@@ -231,6 +236,63 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
             )
         jax.config.update("jax_default_device", devices[wanted[0]])
     return platform
+
+
+def picture_flag(parser: argparse.ArgumentParser) -> None:
+    """-o."""
+    parser.add_argument("-o", "--output", help="a picture to write, .svg or .png")
+
+
+def picture(args: argparse.Namespace, chart: Chart) -> None:
+    """The chart into the file of -o, or onto the terminal. Raises UsageError."""
+    from netc.chart import text, write
+
+    if not args.output:
+        print(text(chart) + "\n")
+        return
+    try:
+        write(args.output, chart)
+    except OSError as error:
+        raise UsageError(f"{args.output} cannot be written: {error.strerror}") from None
+
+
+def solver_flags(parser: argparse.ArgumentParser) -> None:
+    """The solver's file, what to start from, what to override, and the device."""
+    parser.add_argument("file", nargs="?", help="the solver's prototxt")
+    flag(parser, "solver", "the solver's prototxt")
+    flag(parser, "weights", "files of weights to start from, separated by commas; later ones win")
+    device_flags(parser)
+    state_flags(parser)
+    set_flag(parser)
+    freeze_flag(parser)
+
+
+def open_solver(
+    args: argparse.Namespace, settings: Sequence[str] = (), allow_unknown: bool = False
+) -> tuple[str, Loaded[SolverParameter], str]:
+    """What `solver_flags` name: the file, the solver with its overrides, and the platform chosen.
+
+    settings: more of what --set takes.
+    """
+    from netc.load import read_solver
+    from netc.overrides import override_solver
+    from netc.schema import SolverParameter
+
+    path = one_file(args, "solver")
+    with expecting("solver", path):
+        solver = read_solver(path, allow_unknown=allow_unknown)
+    warn(solver.warnings)
+    solver = override_solver(solver, [*args.set, *settings], args.freeze)
+    p = solver.message
+    mode = p.solver_mode == SolverParameter.GPU if p.HasField("solver_mode") else None
+    platform = start_jax(args.gpu, mode)
+    load_plugins(args)
+    return path, solver, platform
+
+
+def weights(args: argparse.Namespace) -> tuple[str, ...]:
+    """The files of -weights."""
+    return tuple(w.strip() for w in (args.weights or "").split(",") if w.strip())
 
 
 def device_ids(gpu: str, count: int) -> list[int]:

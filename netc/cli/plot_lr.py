@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import argparse
 
-from netc import chart
-from netc.cli.common import expecting, flag, no_device, one_file, set_flag, warn
-from netc.errors import UsageError
+from netc.cli.common import (
+    expecting,
+    flag,
+    no_device,
+    one_file,
+    picture,
+    picture_flag,
+    set_flag,
+    warn,
+)
 from netc.load import read_solver
 from netc.overrides import override_solver
 
@@ -18,7 +25,7 @@ from netc.overrides import override_solver
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", help="the solver's prototxt")
     flag(parser, "solver", "the solver's prototxt")
-    parser.add_argument("-o", "--output", help="a picture to write, .svg or .png")
+    picture_flag(parser)
     parser.add_argument("--log", action="store_true", help="draw the rate on a logarithmic scale")
     set_flag(parser)
 
@@ -35,13 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from netc.train.nets import check_solver
 
     check_solver(solver)
-    drawn = rates.chart(solver.message, args.log)
-    if args.output:
-        try:
-            chart.write(args.output, drawn)
-        except OSError as error:
-            raise UsageError(f"{args.output} cannot be written: {error.strerror}") from None
-    else:
-        print(chart.text(drawn) + "\n")
-    print(rates.table(solver.message))
+    p = rates.in_iterations(solver)
+    picture(args, rates.chart(p, args.log))
+    print(rates.table(p))
     return 0

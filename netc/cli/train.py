@@ -10,37 +10,19 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import (
-    device_flags,
-    expecting,
-    flag,
-    freeze_flag,
-    load_plugins,
-    one_file,
-    set_flag,
-    stages,
-    start_jax,
-    state_flags,
-    warn,
-)
+from netc.cli.common import flag, open_solver, solver_flags, stages, weights
 from netc.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", help="the solver's prototxt")
-    flag(parser, "solver", "the solver's prototxt")
+    solver_flags(parser)
     flag(parser, "snapshot", "the .solverstate to go on with")
-    flag(parser, "weights", "files of weights to start from, separated by commas; later ones win")
-    device_flags(parser)
-    state_flags(parser)
     flag(parser, "phase", "TRAIN; accepted because Caffe's command has it", choices=("TRAIN", ""))
     flag(parser, "iterations", "stop after this many iterations in all (max_iter)", type=int)
     actions = {"choices": ("stop", "snapshot", "none")}
     flag(parser, "sigint_effect", "what SIGINT does", default="stop", **actions)
     flag(parser, "sighup_effect", "what SIGHUP does", default="snapshot", **actions)
     parser.add_argument("--resume", choices=("auto",), help="go on with the newest snapshot if any")
-    set_flag(parser)
-    freeze_flag(parser)
     parser.add_argument("--run-dir", help="the run folder (default: SNAPSHOT_PREFIX_run)")
     parser.add_argument("--no-run-dir", action="store_true", help="keep no run folder")
     parser.add_argument("--profile", action="store_true", help="say where the time went")
@@ -53,9 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from netc.load import read_solver
-    from netc.overrides import override_solver
-    from netc.schema import SolverParameter
     from netc.train.log import to_stderr
 
     if args.snapshot and args.weights:
@@ -63,18 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if args.snapshot and args.resume:
         raise UsageError("give -snapshot or --resume, not both")
     to_stderr()
-    path = one_file(args, "solver")
-    with expecting("solver", path):
-        solver = read_solver(path, allow_unknown=args.allow_unknown)
-    warn(solver.warnings)
-    overrides = list(args.set)
-    if args.iterations is not None:
-        overrides.append(f"max_iter={args.iterations}")
-    solver = override_solver(solver, overrides, args.freeze)
-    p = solver.message
-    mode = p.solver_mode == SolverParameter.GPU if p.HasField("solver_mode") else None
-    platform = start_jax(args.gpu, mode)
-    load_plugins(args)
+    settings = [] if args.iterations is None else [f"max_iter={args.iterations}"]
+    path, solver, platform = open_solver(args, settings, args.allow_unknown)
+    if settings:
+        solver.message.ClearField("max_epoch")
 
     from netc.train.run import Options, train
 
@@ -84,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             path=path,
             platform=platform,
             snapshot=args.snapshot,
-            weights=tuple(w.strip() for w in (args.weights or "").split(",") if w.strip()),
+            weights=weights(args),
             resume=args.resume == "auto",
             level=args.level,
             stages=stages(args),

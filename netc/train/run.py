@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,16 @@ def _begin(session: Session, options: Options, found: Snapshot | None) -> None:
         restore(session, found)
         log.info("Restored iteration %d", session.iteration)
         return
+    start_from(session, options.weights)
+
+
+def start_from(session: Session, files: Sequence[str]) -> None:
+    """Load weights, those that the solver names where there are no others, and tell blob by blob.
+
+    Raises WeightsError.
+    """
     named = [w.strip() for entry in session.p.weights for w in entry.split(",") if w.strip()]
-    for path in options.weights or named:
+    for path in files or named:
         log.info("Finetuning from %s", path)
         matched = session.load_weights(path)
         for layer in matched.ignored:
