@@ -1,7 +1,8 @@
 """BlobProto, the message that holds one array: read without copying, written without building it.
 
 Fields: num 1, channels 2, height 3, width 4 (the old shape), data 5, diff 6, shape 7,
-double_data 8, double_diff 9. Caffe: blob.cpp, FromProto and ToProto.
+double_data 8, double_diff 9; and NVCaffe's raw_data 12, raw_diff 13, of the types in 10 and 11.
+Caffe: blob.cpp, FromProto and ToProto.
 """
 
 from __future__ import annotations
@@ -12,18 +13,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from netc.schema import Type
 from netc.weights.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, Message, header, varint
 
 MAX_AXES = 32
+OLD_SHAPE = (1, 2, 3, 4)
 DATA, DIFF, SHAPE, DOUBLE_DATA, DOUBLE_DIFF = 5, 6, 7, 8, 9
+RAW_DATA_TYPE, RAW_DIFF_TYPE, RAW_DATA, RAW_DIFF = 10, 11, 12, 13
 _FLOAT, _DOUBLE = np.dtype("<f4"), np.dtype("<f8")
+_RAW: dict[int, np.dtype] = {
+    Type.DOUBLE: _DOUBLE,
+    Type.FLOAT: _FLOAT,
+    Type.FLOAT16: np.dtype("<f2"),
+}
+_KINDS = {
+    **dict.fromkeys((DATA, DIFF), (LENGTH, FIXED32)),
+    **dict.fromkeys((DOUBLE_DATA, DOUBLE_DIFF), (LENGTH, FIXED64)),
+    **dict.fromkeys((RAW_DATA, RAW_DIFF), (LENGTH,)),
+}
 
 
 class Blob(NamedTuple):
     """An array from a file.
 
-    data, diff: float32, read-only; a view of the file where it stores packed floats. Doubles are
-        rounded to float32.
+    data, diff: float32, read-only; a view of the file where it stores packed floats. Values of
+        other types are converted.
     legacy: the shape was given as num, channels, height and width, so it has four axes.
     """
 
@@ -37,24 +51,41 @@ def read_blob(message: Message) -> Blob:
 
     Raises WeightsError when the values do not fill the shape.
     """
-    old: dict[int, int] = {}
+    numbers: dict[int, int] = {}
     dims: list[int] = []
-    parts: dict[int, list[np.ndarray]] = {DATA: [], DIFF: [], DOUBLE_DATA: [], DOUBLE_DIFF: []}
+    fields: dict[int, list[Field]] = {number: [] for number in _KINDS}
     for field in message:
-        if field.number <= 4 and field.kind == VARINT:
-            old[field.number] = message.integers(field)[0]
+        if field.kind == VARINT:
+            numbers[field.number] = message.integers(field)[0]
         elif field.number == SHAPE and field.kind == LENGTH:
             dims += _dims(message.inside(field))
-        elif field.number in (DATA, DIFF) and field.kind in (LENGTH, FIXED32):
-            parts[field.number].append(message.array(field, _FLOAT))
-        elif field.number in (DOUBLE_DATA, DOUBLE_DIFF) and field.kind in (LENGTH, FIXED64):
-            parts[field.number].append(message.array(field, _DOUBLE))
-    shape = tuple(old.get(axis, 0) for axis in (1, 2, 3, 4)) if old else tuple(dims)
+        elif field.kind in _KINDS.get(field.number, ()):
+            fields[field.number].append(field)
+    legacy = any(axis in numbers for axis in OLD_SHAPE)
+    shape = tuple(numbers.get(axis, 0) for axis in OLD_SHAPE) if legacy else tuple(dims)
     if len(shape) > MAX_AXES or any(n < 0 for n in shape):
         message.fail(f"a blob cannot have the shape {shape_text(shape)}", message.start)
-    data = _fill(message, shape, parts[DOUBLE_DATA] or parts[DATA])
-    diff = parts[DOUBLE_DIFF] or parts[DIFF]
-    return Blob(data, _fill(message, shape, diff) if diff else None, bool(old))
+
+    def arrays(raw: int, raw_type: int, double: int, single: int) -> list[np.ndarray]:
+        if fields[raw]:
+            dtype = _raw_dtype(message, numbers.get(raw_type, Type.DOUBLE), fields[raw][-1])
+            return [message.array(fields[raw][-1], dtype)]
+        if fields[double]:
+            return [message.array(field, _DOUBLE) for field in fields[double]]
+        return [message.array(field, _FLOAT) for field in fields[single]]
+
+    data = _fill(message, shape, arrays(RAW_DATA, RAW_DATA_TYPE, DOUBLE_DATA, DATA))
+    diff = arrays(RAW_DIFF, RAW_DIFF_TYPE, DOUBLE_DIFF, DIFF)
+    return Blob(data, _fill(message, shape, diff) if diff else None, legacy)
+
+
+def _raw_dtype(message: Message, number: int, field: Field) -> np.dtype:
+    if number not in _RAW:
+        message.fail(
+            f"raw values of type {number} are not read, only {', '.join(Type.Name(t) for t in _RAW)}",
+            field.at,
+        )
+    return _RAW[number]
 
 
 def _dims(shape: Message) -> list[int]:

@@ -123,7 +123,7 @@ def write(
         raise WeightsError(
             f"the weights need {total} bytes, and a binary .caffemodel has at most {MAX_BYTES}",
             where=os.fspath(target) if isinstance(target, str | os.PathLike) else None,
-            hint="write HDF5 (.caffemodel.h5); in a solver, snapshot_format: HDF5",
+            hint="write HDF5 (.caffemodel.h5) or .safetensors; in a solver, snapshot_format: HDF5",
         )
     if isinstance(target, str | os.PathLike):
         with writing(target), atomic(target) as file:

@@ -1,27 +1,36 @@
-"""The one door to files of weights: the format is found, not asked for."""
+"""The one door to files of weights: read by what a file holds, written by its name."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netc.weights import caffemodel, hdf5
+from netc.weights import caffemodel, flat, hdf5
 from netc.weights.content import Blobs, WeightFile
 from netc.weights.kinds import Kind, kind_of, map_file, wrong_kind
 
 if TYPE_CHECKING:
     from netc.schema import NetParameter
 
+_READERS = {Kind.HDF5: hdf5.read, Kind.NPZ: flat.read_npz, Kind.SAFETENSORS: flat.read_safetensors}
+WRITERS = {
+    ".caffemodel": caffemodel.write,
+    ".h5": hdf5.write,
+    ".npz": flat.write_npz,
+    ".safetensors": flat.write_safetensors,
+}
+
 
 def read_weights(path: str | os.PathLike[str]) -> WeightFile:
-    """The weights in a file, told binary or HDF5 by its content.
+    """The weights in a file: binary, HDF5, .npz or .safetensors, whatever its name.
 
     Raises WeightsError for a file that is missing, damaged, or of another kind.
     """
     view = map_file(path)
     kind = kind_of(view)
-    if kind is Kind.HDF5:
-        return hdf5.read(path)
+    if kind in _READERS:
+        return _READERS[kind](path)
     if kind is not Kind.WEIGHTS:
         raise wrong_kind(path, kind, Kind.WEIGHTS)
     return caffemodel.parse(view, os.fspath(path))
@@ -33,11 +42,10 @@ def write_weights(
     blobs: Blobs,
     diffs: Blobs | None = None,
 ) -> None:
-    """Write a net's blobs, atomically; a name that ends in .h5 makes it HDF5.
+    """Write a net's blobs, atomically, in the format of the file's suffix: binary if it is none.
 
     net, blobs, diffs: as `caffemodel.write` and `hdf5.write` take them.
 
     Raises WeightsError when the format cannot hold them or the file cannot be written.
     """
-    write = hdf5.write if os.fspath(path).endswith(".h5") else caffemodel.write
-    write(path, net, blobs, diffs)
+    WRITERS.get(Path(path).suffix, caffemodel.write)(path, net, blobs, diffs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -27,12 +28,20 @@ class Kind(Enum):
     TEXT = "a text file"
     PAGE = "a web page, saved in place of the file"
     POINTER = "a Git LFS pointer, in place of the file"
-    ZIP = "a zip archive (.zip, .npz, or a PyTorch file)"
+    NPZ = "a NumPy archive (.npz)"
+    SAFETENSORS = "a .safetensors file"
+    ZIP = "a zip archive (.zip, or a PyTorch file)"
     GZIP = "a gzip archive"
     UNKNOWN = "a file of unknown format"
 
 
-_ARCHIVES = ((b"PK\x03\x04", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP))
+_ARCHIVES = (
+    (re.compile(rb"PK\x03\x04.{26}[^\0]*\.npy", re.DOTALL), Kind.NPZ),
+    (re.compile(rb"PK\x03\x04"), Kind.ZIP),
+    (re.compile(rb"PK\x05\x06"), Kind.NPZ),  # of no arrays
+    (re.compile(rb"\x1f\x8b"), Kind.GZIP),
+    (re.compile(rb".{6}\0\0\{", re.DOTALL), Kind.SAFETENSORS),  # the header's length, and JSON
+)
 _TEXTS = ((b"version https://git-lfs", Kind.POINTER), (b"<", Kind.PAGE), (b"", Kind.TEXT))
 
 # The first field tells the message: NetParameter, SolverState (its iter is always there), BlobProto
@@ -94,7 +103,7 @@ def kind_of(view: memoryview) -> Kind:
     if _is_text(head):
         return next(kind for start, kind in _TEXTS if head.lstrip().startswith(start))
     for start, kind in _ARCHIVES:
-        if head.startswith(start):
+        if start.match(head):
             return kind
     return _kind_of_message(Message.whole(view, ""))
 

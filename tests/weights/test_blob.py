@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from netc.errors import WeightsError
-from netc.schema import BlobProto, BlobShape
+from netc.schema import BlobProto, BlobShape, Type
 from netc.weights.blob import blob_pieces, blob_size, read_blob, shape_text
 from netc.weights.wire import FIXED32, FIXED64, VARINT, Message, tag, varint
 
@@ -114,3 +114,23 @@ def test_jax_arrays_and_other_types():
 def test_shape_text():
     assert shape_text((20, 1, 5, 5)) == "20 1 5 5 (500)"
     assert shape_text(()) == "(1)"
+
+
+@pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT", "FLOAT16"])
+def test_raw_values(kind):
+    dtype = {"DOUBLE": "<f8", "FLOAT": "<f4", "FLOAT16": "<f2"}[kind]
+    values = np.array([1.5, -2, 6e4], dtype)
+    blob = BlobProto(shape=BlobShape(dim=[3]), raw_data_type=kind, raw_diff_type=kind)
+    blob.raw_data, blob.raw_diff = values.tobytes(), (-values).tobytes()
+    found = read(blob)
+    np.testing.assert_array_equal(found.data, values.astype(np.float32), strict=True)
+    np.testing.assert_array_equal(found.diff, -values.astype(np.float32), strict=True)
+
+
+def test_raw_values_of_another_type_or_length():
+    raw = BlobProto(shape=BlobShape(dim=[1]), raw_data=b"1234", raw_data_type="INT")
+    with pytest.raises(WeightsError, match="type 3 are not read, only DOUBLE, FLOAT, FLOAT16"):
+        read(raw)
+    raw.raw_data_type = Type.Value("DOUBLE")
+    with pytest.raises(WeightsError, match="field 12 has 4 bytes, not a multiple of 8"):
+        read(raw)

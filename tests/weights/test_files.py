@@ -13,7 +13,14 @@ NET = NetParameter(name="n", layer=[LayerParameter(name="a", type="Bias")])
 
 
 @pytest.mark.parametrize(
-    ("name", "shared_once"), [("x.caffemodel", False), ("x.caffemodel.h5", True)]
+    ("name", "shared_once"),
+    [
+        ("x.caffemodel", False),
+        ("x.caffemodel.h5", True),
+        ("x", False),
+        ("x.npz", False),
+        ("x.safetensors", False),
+    ],
 )
 def test_format_by_name_then_by_content(tmp_path, name, shared_once):
     write_weights(tmp_path / name, NET, {"a": [np.ones(2, np.float32)]})
@@ -24,5 +31,7 @@ def test_format_by_name_then_by_content(tmp_path, name, shared_once):
 
 
 def test_importing_is_light():
-    code = "import sys, netc.weights.match; print({'jax', 'h5py'} & set(sys.modules))"
+    code = (
+        "import sys, netc.weights.match; print({'jax', 'h5py', 'safetensors'} & set(sys.modules))"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

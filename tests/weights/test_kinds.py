@@ -6,6 +6,7 @@ import mmap
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from netc.errors import WeightsError
 from netc.schema import (
@@ -22,9 +23,9 @@ from netc.weights.kinds import HDF5_SIGNATURE, Kind, kind_of, map_file
 from tests.weights.recordings import recorded
 
 
-def npz():
+def npz(**arrays):
     file = io.BytesIO()
-    np.savez(file, a=np.zeros(3))
+    np.savez(file, **arrays)
     return file.getvalue()
 
 
@@ -50,7 +51,10 @@ ROWS = [
     (NET.decode().encode("latin-1"), Kind.TEXT),
     (b"\n\n  <!DOCTYPE html><html>404</html>", Kind.PAGE),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Kind.POINTER),
-    (npz(), Kind.ZIP),
+    (npz(a=np.zeros(3)), Kind.NPZ),
+    (npz(), Kind.NPZ),
+    (b"PK\3\4" + bytes(22) + b"\5\0\0\0a.txt", Kind.ZIP),
+    (save({"a": np.zeros(3)}), Kind.SAFETENSORS),
     (gzip.compress(b"x"), Kind.GZIP),
     (b"\x80\x02}q\x00.", Kind.UNKNOWN),
     (b"\xff\0" * 20, Kind.UNKNOWN),
@@ -86,11 +90,15 @@ def test_kind_of_recordings(pattern, kind):
 
 
 WANTED = {read_weights: Kind.WEIGHTS, read_state: Kind.STATE}
+MAY_HOLD = {  # told by the names inside
+    read_weights: (Kind.HDF5, Kind.NPZ, Kind.SAFETENSORS),
+    read_state: (Kind.HDF5,),
+}
 WRONG = [
     (read, row, kind)
     for read, wanted in WANTED.items()
     for row, kind in ROWS
-    if kind not in (wanted, Kind.HDF5)  # HDF5 files are told apart by their groups
+    if kind not in (wanted, *MAY_HOLD[read])
 ]
 
 
