@@ -47,11 +47,18 @@ def softmax_with_loss(d: LayerDef) -> Layer:
     Under VALID, norm is then the sum of a w_y over the positions, or 1 if that is 0, so that the
     loss is a weighted mean; the other modes count positions. SegNet's class_weighting with
     weight_by_label_freqs is w too, but leaves norm the number of positions.
+
+    Labels of the shape of the scores are class probabilities q, as mixed images have them: t_c is
+    then (1 - e) q_c + e / C, and w_y is sum_c q_c w_c; no position is ignored.
     """
     check_first_axis(d)
     p, shape = d.param.loss_param, d.bottoms[0].shape
     axis = d.axis(d.param.softmax_param.axis)
-    outer, classes, inner = check_labels(d, axis, "softmax")
+    classes, rows = shape[axis], d.bottoms[1].shape == shape and shape[axis] > 1
+    if rows:
+        outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    else:
+        outer, classes, inner = check_labels(d, axis, "softmax")
     smoothing, gamma = _fraction(d), _gamma(d)
     by_class, share = _class_weights(d, classes), _weight_shape(d, outer, inner)
     weighted = bool(p.class_weight) or share is not None
@@ -68,19 +75,20 @@ def softmax_with_loss(d: LayerDef) -> Layer:
         return rest**gamma * nll
 
     def forward(blobs, x, label, *given):
-        label = label.astype(jnp.int32).reshape(outer, inner)
-        keep, true = counted(label, ignore), one_hot(label, classes)
         log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
-        each = cost(jnp.where(true, log_p, 0).sum(1))
-        of_label = jnp.ones((outer, inner), x.dtype)
-        if by_class is not None:
-            of_class = jnp.asarray(by_class, x.dtype)
-            of_label = jnp.where(true, of_class, 0).sum(1)
-            each = of_label * each
+        of_class = jnp.ones((), x.dtype) if by_class is None else jnp.asarray(by_class, x.dtype)
+        if rows:
+            q = of_class * label.reshape(outer, classes, inner)
+            keep, of_label = jnp.ones((outer, inner), bool), q.sum(1)
+            each = (q * cost(log_p)).sum(1)
+        else:
+            label = label.astype(jnp.int32).reshape(outer, inner)
+            keep, true = counted(label, ignore), one_hot(label, classes)
+            of_label = 1.0 if by_class is None else jnp.where(true, of_class, 0).sum(1)
+            each = of_label * cost(jnp.where(true, log_p, 0).sum(1))
         if smoothing:
-            every = cost(log_p) if by_class is None else of_class * cost(log_p)
-            each = (1 - smoothing) * each + smoothing * every.mean(1)
-        entered = of_label if p.class_weight else jnp.ones_like(of_label)
+            each = (1 - smoothing) * each + smoothing * (of_class * cost(log_p)).mean(1)
+        entered = of_label if p.class_weight else jnp.ones_like(each)
         if given:
             weight = _spread(lax.stop_gradient(given[0]).reshape(share), outer, inner)
             each, entered = weight * each, weight * entered
@@ -92,7 +100,7 @@ def softmax_with_loss(d: LayerDef) -> Layer:
         loss = jnp.where(keep, each, 0).sum() / divisor
         return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
 
-    return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))
+    return stateless(forward)._replace(labels=None if rows else LabelRule(1, classes, ignore))
 
 
 def _fraction(d: LayerDef) -> float:

@@ -11,6 +11,7 @@ HALF = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [1e-30, 0.5, 0.5]])
 TARGETS = np.random.default_rng(8).uniform(0, 1, (3, 4))
 NAN = np.where(np.arange(24).reshape(2, 2, 3, 2) % 5 == 1, np.nan, positive(2, 2, 3, 2))
 GAINS = np.random.default_rng(9).integers(-2, 4, (1, 1, 3, 3))
+SHARES = np.array([[0.75, 0.25, 0, 0], [0, 0, 1, 0], [0.25, 0.25, 0.25, 0.25]])  # of classes
 WEIGHTS = np.array([[2, 0, 1, 3], [1, 1, 0, 5]])  # integers, so that they have no gradient
 
 # fmt: off
@@ -62,6 +63,13 @@ WEIGHTED = [
     LayerCase("SoftmaxWithLoss", "softmax_param { axis: -1 } loss_param { focal_gamma: 1 }",
         [(2, 3, 4), labels((2, 3), 4), np.array([2, 1])], [()],
         lambda x, y, w: ref.weighted_softmax_loss(x, y, np.repeat(w, 3), axis=2, gamma=1)),
+    LayerCase("SoftmaxWithLoss", "", [(3, 4), SHARES], [()], ref.weighted_softmax_loss),
+    LayerCase("SoftmaxWithLoss",
+        """loss_param { class_weight: [1, 2, 3, 4] label_smoothing: 0.125 focal_gamma: 1 }
+        softmax_param { axis: 2 }""",
+        [(2, 3, 4), SHARES.reshape(1, 3, 4).repeat(2, 0), np.array([2, 1])], [()],
+        lambda x, y, w: ref.weighted_softmax_loss(
+            x, y, np.repeat(w, 3), axis=2, by_class=(1, 2, 3, 4), smoothing=0.125, gamma=1)),
 ]
 
 MULTINOMIALS = [

@@ -26,20 +26,27 @@ def weighted_softmax_loss(
     x, label, weight=None, *, axis=1, ignore=None, norm: str | float = "VALID", by_class=None,
     smoothing=0.0, gamma=0.0, count_weights=True,
 ):  # fmt: skip
-    """SoftmaxWithLoss with what netc adds; weight: one per position."""
+    """SoftmaxWithLoss with what netc adds; weight: one per position.
+
+    label: classes, or class probabilities of the shape of x.
+    """
     rows, outer = positions(softmax(x, axis), axis)
     classes = x.shape[axis]
     by_class = np.ones(classes) if by_class is None else np.asarray(by_class, float)
     weight = np.ones(len(rows)) if weight is None else np.ravel(weight)
     total, counted, entered = 0.0, 0, 0.0
-    for p, true, a in zip(rows, label.ravel().astype(int), weight, strict=True):
-        if true == ignore:
+    if label.shape == x.shape:
+        shares, ignored = positions(label, axis)[0], np.zeros(len(rows))
+    else:
+        shares, ignored = np.eye(classes)[label.ravel().astype(int)], label.ravel() == ignore
+    for p, share, skip, a in zip(rows, shares, ignored, weight, strict=True):
+        if skip:
             continue
         for c in range(classes):
-            target = (1 - smoothing) * (c == true) + smoothing / classes
+            target = (1 - smoothing) * share[c] + smoothing / classes
             focus = (1 - p[c]) ** gamma
             total -= a * target * by_class[c] * focus * math.log(max(p[c], FLT_MIN))
-        counted, entered = counted + 1, entered + a * by_class[true]
+        counted, entered = counted + 1, entered + a * (share @ by_class)
     if norm == "VALID" and count_weights:
         return np.array(total / (entered or 1))
     return np.array(total / divisor(norm, counted=counted, positions=len(rows), outer=outer))
