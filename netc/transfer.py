@@ -42,9 +42,10 @@ def targets(graph: Graph) -> list[TargetLayer]:
         keys = node.blobs + node.state
         shapes = [b.shape for b in (*node.set_up.blobs, *node.set_up.state)]
         shared = tuple(graph.param_by_key[k].layer != node.key for k in keys)
-        found.append(
-            TargetLayer(node.name, node.param.type, tuple(shapes), shared, node.source.span)
-        )
+        p = node.param
+        rows = p.type == "Convolution" and p.convolution_param.group == 1
+        rows |= p.type == "InnerProduct" and not p.inner_product_param.transpose
+        found.append(TargetLayer(node.name, p.type, tuple(shapes), shared, node.source.span, rows))
     return found
 
 

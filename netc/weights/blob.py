@@ -82,8 +82,7 @@ def read_blob(message: Message) -> Blob:
 def _raw_dtype(message: Message, number: int, field: Field) -> np.dtype:
     if number not in _RAW:
         message.fail(
-            f"raw values of type {number} are not read, only {', '.join(Type.Name(t) for t in _RAW)}",
-            field.at,
+            f"raw values of type {number} are not read, only DOUBLE, FLOAT and FLOAT16", field.at
         )
     return _RAW[number]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -13,7 +16,7 @@ from netc.weights.blob import shape_text
 from netc.weights.content import LayerWeights, WeightFile
 
 Shape = tuple[int, ...]
-Status = Literal["loaded", "mismatch", "ignored", "kept"]
+Status = Literal["loaded", "reshaped", "mismatch", "skipped", "ignored", "kept"]
 
 
 class TargetLayer(NamedTuple):
@@ -22,6 +25,8 @@ class TargetLayer(NamedTuple):
     shapes: of its blobs, in file order.
     shared: which of them another layer owns; empty for none.
     span: of the layer in its prototxt.
+    rows: whether its first blob has a row of weights for each output, whose order is that of the
+        values below: so InnerProduct and Convolution can take each other's.
     """
 
     name: str
@@ -29,17 +34,35 @@ class TargetLayer(NamedTuple):
     shapes: tuple[Shape, ...]
     shared: tuple[bool, ...] = ()
     span: Span | None = None
+    rows: bool = False
 
     def owns(self, index: int) -> bool:
         """Whether a blob is this layer's own."""
         return not (self.shared and self.shared[index])
 
 
+class Rules(NamedTuple):
+    """How far a file may differ from the net; by default, as in Caffe, not at all.
+
+    rename: pairs of a pattern and a replacement for the layers whose whole name it matches.
+    cast: blobs of other shapes that hold the same values in the same order are taken.
+    skip: blobs that do not fit are left out.
+    """
+
+    rename: tuple[tuple[re.Pattern[str], str], ...] = ()
+    cast: bool = False
+    skip: bool = False
+
+
+EXACT = Rules()
+
+
 class Row(NamedTuple):
     """What becomes of a blob.
 
     index: None when the row is about all blobs of the layer.
-    status: loaded; mismatch; ignored (the net has no such layer); kept (stays as it was).
+    status: loaded; reshaped (loaded by a cast); mismatch; skipped (a mismatch that was left out);
+        ignored (the net has no such layer); kept (stays as it was).
     source, target: its shape in the file and in the net.
     """
 
@@ -63,15 +86,16 @@ class Match(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def match(target: Sequence[TargetLayer], source: WeightFile) -> Match:
+def match(target: Sequence[TargetLayer], source: WeightFile, rules: Rules = EXACT) -> Match:
     """Pair the blobs of a file with those of a net, by layer name.
 
     A layer of the file goes into the first of its name in the net, which must have as many blobs,
     of the same shapes. Types are not compared. Later layers of the file win.
 
-    Raises WeightsError with every mismatch (several as one Errors).
+    Raises WeightsError with every mismatch (several as one Errors), and for a pattern that no
+    layer's name matches.
     """
-    result = compare(target, source)
+    result = compare(target, source, rules)
     spans = {layer.name: layer.span for layer in reversed(target)}
     errors = [
         WeightsError(_sentence(row), where=spans[row.layer] or source.path)
@@ -87,8 +111,9 @@ def match(target: Sequence[TargetLayer], source: WeightFile) -> Match:
     return result
 
 
-def compare(target: Sequence[TargetLayer], source: WeightFile) -> Match:
+def compare(target: Sequence[TargetLayer], source: WeightFile, rules: Rules = EXACT) -> Match:
     """What `match` would load, mismatches included as rows."""
+    source = renamed(source, rules)
     first = {layer.name: layer for layer in reversed(target)}
     given: dict[str, list[LayerWeights]] = {layer.name: [] for layer in source.layers}
     for layer in source.layers:
@@ -98,7 +123,7 @@ def compare(target: Sequence[TargetLayer], source: WeightFile) -> Match:
     for layer in target:
         fitting = given.get(layer.name, []) if first[layer.name] is layer else []
         for weights in fitting:
-            for row, value in _pair(layer, weights, source.shared_once):
+            for row, value in _pair(layer, weights, source.shared_once, rules):
                 rows.append(row)
                 if value is not None:
                     values[layer.name, row.index or 0] = value
@@ -120,16 +145,34 @@ def _all_kept(layer: TargetLayer, reason: str) -> list[Row]:
     return [Row(layer.name, i, "kept", None, s, reason) for i, s in enumerate(layer.shapes)]
 
 
+def renamed(source: WeightFile, rules: Rules) -> WeightFile:
+    """The file with its layers' new names. Raises WeightsError for a pattern without effect."""
+    names = [layer.name for layer in source.layers]
+    for pattern, replacement in rules.rename:
+        found = [pattern.fullmatch(name) for name in names]
+        if not any(found):
+            raise WeightsError(
+                f"no layer's whole name matches '{pattern.pattern}'",
+                source.path,
+                f"the layers are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}",
+            )
+        pairs = zip(names, found, strict=True)
+        names = [m.expand(replacement) if m else name for name, m in pairs]
+    layers = [replace(x, name=name) for x, name in zip(source.layers, names, strict=True)]
+    return replace(source, layers=tuple(layers))
+
+
 def _pair(
-    layer: TargetLayer, weights: LayerWeights, shared_once: bool
+    layer: TargetLayer, weights: LayerWeights, shared_once: bool, rules: Rules
 ) -> Iterator[tuple[Row, np.ndarray | None]]:
+    unfit: Status = "skipped" if rules.skip else "mismatch"
     given = dict(enumerate(weights.blobs))
     wanted = range(len(layer.shapes))
     left_out = [i for i in wanted if given.get(i) is None]
     if len(given) > len(wanted) or any(not shared_once or layer.owns(i) for i in left_out):
         held = sum(blob is not None for blob in given.values())
         reason = f"{held} blobs in the file, {len(wanted)} in the net"
-        yield Row(layer.name, None, "mismatch", reason=reason), None
+        yield Row(layer.name, None, unfit, reason=reason), None
         return
     for i, shape in enumerate(layer.shapes):
         blob = given.get(i)
@@ -137,8 +180,19 @@ def _pair(
             yield Row(layer.name, i, "kept", None, shape, "shared: stored with its owner"), None
         elif blob.shape == (_four(shape) if weights.legacy[i] else shape):
             yield Row(layer.name, i, "loaded", blob.shape, shape), blob.reshape(shape)
+        elif rules.cast and (reason := _cast(blob.shape, shape, layer.rows and i == 0)):
+            yield Row(layer.name, i, "reshaped", blob.shape, shape, reason), blob.reshape(shape)
         else:
-            yield Row(layer.name, i, "mismatch", blob.shape, shape, "shapes differ"), None
+            yield Row(layer.name, i, unfit, blob.shape, shape, "shapes differ"), None
+
+
+def _cast(given: Shape, wanted: Shape, rows: bool) -> str:
+    """Why values of one shape can be taken as the other, "" if they cannot."""
+    long, short = ([n for n in shape if n != 1] for shape in (given, wanted))
+    if long == short:
+        return "axes of size 1"
+    same = math.prod(given) == math.prod(wanted) and long[:1] == short[:1]
+    return "fully connected <-> convolution" if rows and same else ""
 
 
 def _four(shape: Shape) -> Shape:
@@ -161,7 +215,7 @@ def _sentence(row: Row) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """How many blobs had which fate: `8 loaded, 2 kept`."""
     counts = Counter(row.status for row in rows)
-    order: tuple[Status, ...] = ("loaded", "mismatch", "ignored", "kept")
+    order: tuple[Status, ...] = get_args(Status)
     return ", ".join(f"{counts[s]} {s}" for s in order if counts[s]) or "no blobs"
 
 

@@ -129,7 +129,7 @@ def test_raw_values(kind):
 
 def test_raw_values_of_another_type_or_length():
     raw = BlobProto(shape=BlobShape(dim=[1]), raw_data=b"1234", raw_data_type="INT")
-    with pytest.raises(WeightsError, match="type 3 are not read, only DOUBLE, FLOAT, FLOAT16"):
+    with pytest.raises(WeightsError, match="type 3 are not read, only DOUBLE, FLOAT and FLOAT16"):
         read(raw)
     raw.raw_data_type = Type.Value("DOUBLE")
     with pytest.raises(WeightsError, match="field 12 has 4 bytes, not a multiple of 8"):

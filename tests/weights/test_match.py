@@ -1,5 +1,7 @@
 """Caffe's rules for loading a file of blobs into a net, and the table that reports them."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from netc.errors import Errors, NetcError, Source, Span, WeightsError
 from netc.weights import LayerWeights, WeightFile
-from netc.weights.match import Row, TargetLayer, compare, match, render, summary
+from netc.weights.match import Row, Rules, TargetLayer, compare, match, render, summary
 
 
 def layer(name, *shapes, legacy=False, fill=1.0):
@@ -197,3 +199,65 @@ def test_every_blob_has_a_row_and_every_value_fits(target, source, shared_once):
             match(layers, weights)
     else:
         assert match(layers, weights).rows == result.rows
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "rows", "reason"),
+    [
+        ((4, 12), (4, 3, 2, 2), True, "fully connected <-> convolution"),
+        ((4, 3, 2, 2), (4, 12), True, "fully connected <-> convolution"),
+        ((4, 12), (4, 3, 2, 2), False, None),
+        ((12, 4), (4, 3, 2, 2), True, None),
+        ((4, 12), (4, 3, 2, 1), True, None),
+        ((1, 1, 1, 5), (5,), False, "axes of size 1"),
+        ((1, 1, 4, 5), (4, 5, 1, 1), False, "axes of size 1"),
+        ((5, 4), (4, 5), False, None),
+    ],
+)
+def test_casts(given, wanted, rows, reason):
+    target = [TargetLayer("a", "T", (wanted,), rows=rows)]
+    values = np.arange(np.prod(given), dtype=np.float32).reshape(given)
+    source = file(LayerWeights("a", "T", (values,), (None,), (False,)))
+    assert statuses(compare(target, source)) == [("a", 0, "mismatch")]
+    result = compare(target, source, Rules(cast=True))
+    (row,) = result.rows
+    assert (row.status, row.reason) == (
+        ("reshaped", reason) if reason else ("mismatch", "shapes differ")
+    )
+    if reason:
+        np.testing.assert_array_equal(result.values["a", 0], values.reshape(wanted), strict=True)
+
+
+def test_only_the_first_blob_has_rows():
+    target = [TargetLayer("a", "T", ((2, 6), (2, 6)), rows=True)]
+    result = compare(target, file(layer("a", (2, 3, 2), (2, 3, 2))), Rules(cast=True))
+    assert statuses(result) == [("a", 0, "reshaped"), ("a", 1, "mismatch")]
+
+
+def test_mismatches_can_be_skipped():
+    target = [TargetLayer("a", "T", ((1,), (2,))), TargetLayer("b", "T", ((3,),))]
+    result = match(target, file(layer("a", (1,), (4,)), layer("b")), Rules(skip=True))
+    assert statuses(result) == [("a", 0, "loaded"), ("a", 1, "skipped"), ("b", None, "skipped")]
+    assert set(result.values) == {("a", 0)}
+    assert summary(result.rows) == "1 loaded, 2 skipped"
+
+
+def rename(*pairs):
+    return Rules(rename=tuple((re.compile(a), b) for a, b in pairs))
+
+
+def test_layers_can_be_renamed():
+    target = [TargetLayer(name, "T", ((1,),)) for name in ("features/1", "features/12", "fc")]
+    source = file(layer("conv1", (1,)), layer("conv12", (1,)), layer("ip", (1,)))
+    result = match(target, source, rename((r"conv(\d+)", r"features/\1"), ("ip", "fc")))
+    assert result.ignored == () and len(result.values) == 3
+    result = compare(target, source, rename(("conv1", "features/1")))
+    assert result.ignored == ("conv12", "ip"), "a pattern must match the whole name"
+
+
+def test_renaming_nothing_is_a_mistake():
+    with pytest.raises(WeightsError) as caught:
+        match([], file(layer("conv1"), layer("ip")), rename(("conv", "x")))
+    assert str(caught.value) == (
+        "m.caffemodel: no layer's whole name matches 'conv'\nhint: the layers are conv1, ip"
+    )
