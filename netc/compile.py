@@ -29,10 +29,12 @@ class Program:
     """A net in one phase as pure functions over dictionaries of arrays.
 
     Learnable blobs and carried state are keyed "layer/index", values by their name in the graph.
+    seed: what its data layers draw from.
     """
 
     graph: Graph
     plan: Plan
+    seed: int = 0
 
     def init(self, seed: int) -> tuple[Arrays, Arrays]:
         """Learnable blobs and state from their fillers, NumPy float32, by (seed, key)."""
@@ -172,7 +174,7 @@ def compile_net(
     message, source, _ = filter_net(net, state)
     graph = build(message, source)
     doubts.tell(graph)
-    return Program(infer(graph, plan, seed, missing), plan)
+    return Program(infer(graph, plan, seed, missing), plan, seed)
 
 
 def compile_file(

@@ -28,6 +28,8 @@ class Loader:
 
     k: the batch that `next` gives. prefetch: how many batches are made ahead of it.
     threads: how many are made at once, as many as there are processors by default.
+    shard: (i, n), when n processes share the feeds: the batch of step k is this one's part of n
+    batches, the feeds' batch k n + i, so that all of them see what one process would.
     waited: seconds that `next` has spent waiting.
     """
 
@@ -38,10 +40,14 @@ class Loader:
         prefetch: int = 4,
         threads: int | None = None,
         place: Callable[[Any], Any] | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, got {prefetch}")
-        self.k, self.waited = k, 0.0
+        index, count = shard
+        if not 0 <= index < count:
+            raise ValueError(f"shard must be (i, n) with 0 <= i < n, got {shard}")
+        self.k, self.waited, self._shard = k, 0.0, shard
         self._feeds, self._place = tuple(feeds), place
         self._pool = ThreadPoolExecutor(min(threads or os.cpu_count() or 1, prefetch), "netc-data")
         self._ahead: deque[Future[Any]] = deque()
@@ -78,5 +84,6 @@ class Loader:
         self.close()
 
     def _make(self, k: int) -> Any:
-        batch = tuple(feed.batch(k) for feed in self._feeds)
+        index, count = self._shard
+        batch = tuple(feed.batch(k * count + index) for feed in self._feeds)
         return self._place(batch) if self._place else batch

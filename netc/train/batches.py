@@ -11,9 +11,11 @@ import numpy as np
 from netc.compile import Program
 from netc.data.feeds import Feed
 from netc.data.loader import Loader
+from netc.data.workers import Recipe, Workers
 from netc.errors import DataError, SolverError
 from netc.graph.ir import Graph
 from netc.layers.base import LabelRule
+from netc.schema import Phase
 
 Inputs = dict[str, Any]
 Provide = Callable[[int], Inputs]
@@ -83,10 +85,18 @@ class Batches:
     """The inputs of pass k, k + 1, ... of a program; its whole state is `k`.
 
     provide: gives the inputs that no feed fills, as (k) -> {value: array}.
+    workers: how many processes make the fed inputs; 0: threads of this one do.
+    shard: (i, n), when n processes share the feeds: pass k takes the i-th of n batches.
     """
 
     def __init__(
-        self, program: Program, k: int = 0, provide: Provide | None = None, place: Any = None
+        self,
+        program: Program,
+        k: int = 0,
+        provide: Provide | None = None,
+        place: Any = None,
+        workers: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         graph = program.graph
         self._feeds, self._rules = feeds(graph), labels_to_check(graph)
@@ -101,6 +111,13 @@ class Batches:
                 hint="give the net a Data or HDF5Data layer, or fill the blob from Python",
             )
         self._provide, self.k, self.waited = provide, k, 0.0
+        self._recipes = [
+            Recipe(n.param, Phase.Name(n.phase), program.seed)
+            for n in graph.nodes
+            if n.set_up.feed is not None
+        ]
+        self._count, self._shard = workers, shard
+        self._workers: Workers | None = None
         self._loader: Loader | None = None
 
     def __iter__(self) -> Iterator[Inputs]:
@@ -110,7 +127,7 @@ class Batches:
         inputs: Inputs = {}
         if self._feeds:
             if self._loader is None:
-                self._loader = Loader([self], self.k)  # checked and placed in its threads
+                self._loader = self._start()
             (fed,) = next(self._loader)
             self.waited = self._loader.waited
             inputs.update(fed)
@@ -119,9 +136,19 @@ class Batches:
         self.k += 1
         return inputs
 
+    def _start(self) -> Loader:
+        """Load ahead, checking and placing batches in the loader's threads."""
+        if not self._count:
+            return Loader([self], self.k, shard=self._shard)
+        self._workers = Workers(self._recipes, self._count)
+        return Loader([self], self.k, 2 * self._count, 2 * self._count, shard=self._shard)
+
     def batch(self, k: int) -> Inputs:
-        """The fed inputs of pass k, on the device. Raises DataError."""
-        batch = tuple(feed.batch(k) for feed, _ in self._feeds)
+        """Batch k of the feeds as inputs on the device. Raises DataError."""
+        if self._workers:
+            batch = self._workers.batch(k)
+        else:
+            batch = tuple(feed.batch(k) for feed, _ in self._feeds)
         check_labels(self._feeds, self._rules, k, batch)
         named = {
             t: x
@@ -133,7 +160,8 @@ class Batches:
     def at(self, k: int) -> Inputs:
         """All inputs of pass k, apart from the run of batches."""
         own = self._provide(k) if self._own and self._provide else {}
-        return {**self.batch(k), **own}
+        index, count = self._shard
+        return {**self.batch(k * count + index), **own}
 
     def seek(self, k: int) -> None:
         """Go on with pass k."""
@@ -141,7 +169,9 @@ class Batches:
         self.k = k
 
     def close(self) -> None:
-        """Stop the threads that load ahead."""
+        """Stop the threads and processes that load ahead."""
+        if self._workers is not None:
+            self._workers.close()
         if self._loader is not None:
             self._loader.close()
-            self._loader = None
+        self._loader = self._workers = None

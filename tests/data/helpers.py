@@ -42,11 +42,14 @@ def layer(text):
     return parse_net(f"layer {{ {text} }}").message.layer[0]
 
 
-def data_feed(path, batch=4, transform="", data="", phase="TEST", seed=1, fail=None):
-    text = f"""name: "data" type: "Data" top: "data" top: "label"
-        data_param {{ source: "{path}" backend: LMDB batch_size: {batch} {data} }}
-        transform_param {{ {transform} }}"""
-    return open_feed(layer(text), phase, seed, fail)
+def data_layer(path, batch=4, transform="", data="", backend="LMDB", **_):
+    return layer(f"""name: "data" type: "Data" top: "data" top: "label"
+        data_param {{ source: "{path}" backend: {backend} batch_size: {batch} {data} }}
+        transform_param {{ {transform} }}""")
+
+
+def data_feed(path, phase="TEST", seed=1, fail=None, **options):
+    return open_feed(data_layer(path, **options), phase, seed, fail)
 
 
 def hdf5_feed(source, batch=4, tops=("data", "label"), data="", extra="", seed=1, fail=None):

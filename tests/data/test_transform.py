@@ -138,7 +138,7 @@ def test_a_mean_image_from_numpy(tmp_path, shape):
     t = transformer(mean_file=str(tmp_path / "mean.npy"), crop_size=1)
     top = t.batch(np.zeros((1, 3, 1, 2), np.uint8), 0)
     assert top.ravel().tolist() == [0, -2, -4]
-    with pytest.raises(DataError, match="mean.npy' is 3 x 1 x 2, the image 3 x 4 x 4"):
+    with pytest.raises(DataError, match=r"mean.npy' is 3 x 1 x 2, the image 3 x 4 x 4"):
         t.output_shape((3, 4, 4))
 
 
