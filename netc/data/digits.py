@@ -16,9 +16,11 @@ import numpy as np
 from netc.data.datum import encode_raw
 from netc.data.draws import permutation
 from netc.data.writer import refuse_existing, write_database
+from netc.errors import UsageError
 
 TRAIN_COUNT = 1437
 SIZE = 28
+CLASSES = 10
 SPLIT_SEED = 1
 
 
@@ -43,26 +45,46 @@ def split_digits() -> dict[str, Digits]:
     return {name: Digits(images[rows], labels[rows]) for name, rows in parts.items()}
 
 
-def write_digits(folder: str, log: Callable[[str], None] = print) -> None:
+def labels_of(text: str) -> tuple[int, ...]:
+    """The labels in a text such as 0-4 or 1,3,7-9, in increasing order. Raises UsageError."""
+    labels: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        ends = (first, last if dash else first)
+        if not all(e.isdecimal() and int(e) < CLASSES for e in ends) or int(ends[0]) > int(ends[1]):
+            raise UsageError(f"labels are digits and ranges, such as 0-4 or 1,3,7-9, not '{text}'")
+        labels.update(range(int(ends[0]), int(ends[1]) + 1))
+    return tuple(sorted(labels))
+
+
+def write_digits(
+    folder: str, labels: str | None = None, log: Callable[[str], None] = print
+) -> None:
     """Make the LMDBs `digits_train_lmdb` and `digits_test_lmdb` in a folder.
 
     The images are enlarged to 28 x 28 and their values spread over 0 to 255, so that nets for MNIST
-    take them as they are.
+    take them as they are. labels: the digits to take, as `labels_of` reads them; they are numbered
+    from 0, and the names become `digits_0-4_train_lmdb`.
 
-    Raises DataError when one of the databases exists already or cannot be written.
+    Raises DataError when one of the databases exists already or cannot be written, UsageError for
+    labels that are none.
     """
     import cv2
 
+    taken = labels_of(labels) if labels is not None else tuple(range(CLASSES))
+    stem = "digits" if labels is None else f"digits_{labels}"
     parts = split_digits()
-    paths = {name: os.path.join(folder, f"digits_{name}_lmdb") for name in parts}
+    paths = {name: os.path.join(folder, f"{stem}_{name}_lmdb") for name in parts}
     for path in paths.values():
         refuse_existing(path)
-    for name, (images, labels) in parts.items():
+    for name, (images, classes) in parts.items():
+        rows = np.flatnonzero(np.isin(classes, taken))
         with write_database(paths[name]) as writer:
-            for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-                large = cv2.resize(spread(image), (SIZE, SIZE))
-                writer.put(b"%08d" % index, encode_raw(large[None], int(label)))
-        log(f"{paths[name]}: {len(labels)} digits of {SIZE} x {SIZE}")
+            for index, row in enumerate(rows):
+                large = cv2.resize(spread(images[row]), (SIZE, SIZE))
+                label = taken.index(classes[row])
+                writer.put(b"%08d" % index, encode_raw(large[None], label))
+        log(f"{paths[name]}: {len(rows)} digits of {SIZE} x {SIZE}")
 
 
 def spread(image: np.ndarray) -> np.ndarray:

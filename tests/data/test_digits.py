@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from netc.data.digits import load_digits, split_digits, spread, write_digits
-from netc.errors import DataError
+from netc.data.digits import labels_of, load_digits, split_digits, spread, write_digits
+from netc.errors import DataError, UsageError
 
 from .helpers import data_feed
 
@@ -32,7 +32,7 @@ def test_values_spread_over_a_byte():
 
 def test_write_digits(tmp_path):
     log = []
-    write_digits(str(tmp_path), log.append)
+    write_digits(str(tmp_path), log=log.append)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["digits_test_lmdb", "digits_train_lmdb"]
     feed = data_feed(tmp_path / "digits_train_lmdb", batch=12)
     data, labels = feed.batch(0)
@@ -46,3 +46,26 @@ def test_existing_databases_are_kept(tmp_path):
     with pytest.raises(DataError, match="digits_test_lmdb: the database exists already"):
         write_digits(str(tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["digits_test_lmdb"]
+
+
+def test_some_labels_are_numbered_from_0(tmp_path):
+    log = []
+    write_digits(str(tmp_path), "0,5-9", log.append)
+    feed = data_feed(tmp_path / "digits_0,5-9_train_lmdb", batch=7)
+    renumbered = {0: 0, 5: 1, 6: 2, 7: 3, 8: 4, 9: 5}
+    assert feed.batch(0)[1].tolist() == [renumbered[d] for d in FIRST if d in renumbered]
+    assert log[1].endswith("digits_0,5-9_test_lmdb: 222 digits of 28 x 28")
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"), [("3", (3,)), ("0-4", (0, 1, 2, 3, 4)), ("8,1-2,2-3", (1, 2, 3, 8))]
+)
+def test_labels(text, labels):
+    assert labels_of(text) == labels
+
+
+@pytest.mark.parametrize("text", ["", "a", "10", "4-0", "-3", "0-", "1,,2", "0-4-5", "²"])
+def test_labels_that_are_none(tmp_path, text):
+    with pytest.raises(UsageError, match=f"such as 0-4 or 1,3,7-9, not '{text}'"):
+        write_digits(str(tmp_path), text)
+    assert not any(tmp_path.iterdir())
