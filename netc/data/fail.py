@@ -53,3 +53,17 @@ def missing(path: str) -> str | None:
 def dims(shape: Sequence[int]) -> str:
     """A shape as people read it: 3 x 28 x 28."""
     return " x ".join(map(str, shape))
+
+
+def check_same(shape: Sequence[int], first: Sequence[int], what: str) -> None:
+    """An image has the shape of the first of its batch, (C, H, W). Raises DataError.
+
+    what: Caffe's word for it. Caffe: data_transformer.cpp.
+    """
+    for side, mine, wanted in zip(("channels", "height", "width"), shape, first, strict=True):
+        if mine != wanted:
+            raise DataError(
+                f"Check failed: {what}_{side} == {side} ({mine} vs. {wanted}): the image is "
+                f"{dims(shape)}, the first of its batch {dims(first)}",
+                hint="images of several sizes need crop_size, resizing, or batch_size: 1",
+            )

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
 from netc.data import datum
-from netc.data.draws import below, draws
-from netc.data.fail import Fail, dims, failing, located, plain_fail
+from netc.data.fail import Fail, check_same, failing, located, plain_fail
 from netc.data.hdf5 import HDF5Feed
+from netc.data.images import KINDS, ImageFeed
+from netc.data.order import Order
 from netc.data.sources import open_source
 from netc.data.transform import Transformer
-from netc.errors import DataError
+from netc.data.windows import WindowFeed
 from netc.schema import LayerParameter
 
 log = logging.getLogger(__name__)
+
+FIRST = 64  # records at least, whose labels tell whether a database is sorted
 
 
 class Feed(Protocol):
     """The batches of one data layer. Safe to read from several threads at once.
 
-    shapes, dtypes: of the tops, the batch axis included.
+    shapes, dtypes: of the tops, the batch axis included; images of a later batch may have another
+    size than those of the first.
     labels_top: the index of the top that holds labels, or None.
-    epoch_size: after how many examples the source starts again, or None.
+    epoch_size: after how many examples the source starts again, or None. Asking for it opens the
+    source.
     """
 
     @property
@@ -49,8 +55,10 @@ class Feed(Protocol):
 class DataFeed:
     """Data: records of a database in key order, again and again; labels as floats (N,).
 
-    With rand_skip the first record is one of the first rand_skip, drawn once from the seed. All
-    records must have the shape of the first, unless crop_size makes them equal.
+    With rand_skip the first record is one of the first rand_skip, drawn once from the seed; with
+    shuffle, each round is in an order of its own. Images of a batch must come out of the
+    transformer in one shape; batches may differ. Where images are mixed, labels are rows
+    (N, classes).
     Caffe: data_layer.cpp.
     """
 
@@ -61,9 +69,8 @@ class DataFeed:
         with failing(fail, "source"):
             self._source = open_source(p.backend, p.source)
         self._batch, self._tops = p.batch_size, len(param.top)
-        self._skip = 0
-        if p.rand_skip:
-            self._skip = int(below(draws(seed, f"{param.name}/skip", 0, 1), p.rand_skip)[0, 0])
+        self._order = Order(len(self._source), p.shuffle, p.rand_skip, seed, param.name)
+        self._ordered = phase == "TRAIN" and not p.shuffle
         self._transformer = Transformer(transform, phase, seed, param.name, fail)
         with failing(fail, "source"), located(lambda: self._source.where(0)):
             (record,) = self._source.read([0])
@@ -71,60 +78,71 @@ class DataFeed:
         color = self._transformer.color if first.encoded else None
         with failing(fail, "source"), located(lambda: self._source.where(0)):
             image = datum.pixels(first, color)
-        self._row = self._transformer.output_shape(image.shape, fail)
+        row = self._transformer.output_shape(image.shape, fail)
         if not first.encoded and (transform.force_color or transform.force_gray):
             log.error("force_color and force_gray only for encoded datum")
-        self._accepted = {image.shape}
+        self._shape_of = lru_cache(self._transformer.output_shape)
         self.epoch_size = len(self._source)
-        self.shapes = ((self._batch, *self._row), (self._batch,))[: self._tops]
+        self.shapes = ((self._batch, *row), (self._batch, *self._transformer.label_shape))
+        self.shapes = self.shapes[: self._tops]
         self.dtypes = (np.dtype(np.float32),) * self._tops
         self.labels_top = 1 if self._tops > 1 else None
 
     def batch(self, k: int) -> tuple[np.ndarray, ...]:
         """Images (N, C, h, w) and labels (N,), float32. Raises DataError."""
-        positions = self._positions(k)
-        if k and 0 in positions:
+        positions, first = self._positions(k), k * self._batch
+        if k and self._order.turns(first, self._batch):
             log.info("Restarting data prefetching from start.")
+        if not k and self._ordered and self._tops > 1:
+            self._warn_if_sorted()
         records = self._source.read(positions)
         stacked = self._layout.stack(records) if self._layout else None
         images, labels = stacked or self._decode(records, positions)
-        return (self._transformer.batch(images, k * self._batch), labels)[: self._tops]
+        tops = self._transformer.mix(self._transformer.batch(images, first), labels, first)
+        return tops[: self._tops]
 
     def describe(self, k: int) -> tuple[str, ...]:
         """Names each example of batch k."""
         return tuple(map(self._source.where, self._positions(k)))
 
     def _positions(self, k: int) -> list[int]:
-        first, count = self._skip + k * self._batch, len(self._source)
-        return [i % count for i in range(first, first + self._batch)]
+        return self._order.at(k * self._batch, self._batch)
+
+    def _warn_if_sorted(self) -> None:
+        """Warn when the labels of the first records only rise: batches then hold few of them."""
+        count = max(self._batch, FIRST)
+        places = [*self._order.at(0, count), self.epoch_size - 1]
+        labels = [datum.parse(record).label for record in self._source.read(places)]
+        if count < self.epoch_size and labels == sorted(labels) and labels[0] != labels[-1]:
+            log.warning(
+                "%s is sorted by label: its first %d records have labels %d to %d, its last %d; "
+                "write `shuffle: true` in data_param",
+                *(self._source.path, count, labels[0], labels[-2], labels[-1]),
+            )
 
     def _decode(
         self, records: Sequence[bytes], positions: Sequence[int]
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        images, labels = [], np.empty(len(records), np.float32)
+        images, labels, first = [], np.empty(len(records), np.float32), ()
         for i, (record, position) in enumerate(zip(records, positions, strict=True)):
             with located(lambda at=position: self._source.where(at)):
                 message = datum.parse(record)
                 color = self._transformer.color if message.encoded else None
                 image = datum.pixels(message, color)
-                self._accept(image.shape)
+                shape = self._shape_of(image.shape)
+                first = first or shape
+                check_same(shape, first, "datum")
             images.append(image)
             labels[i] = message.label
         return images, labels
 
-    def _accept(self, shape: tuple[int, ...]) -> None:
-        if shape in self._accepted:
-            return
-        row = self._transformer.output_shape(shape)
-        if row != self._row:
-            raise DataError(
-                f"the image is {dims(row)}, that of the first record {dims(self._row)}",
-                hint="images of several sizes need crop_size, or resizing when they are converted",
-            )
-        self._accepted.add(shape)
 
-
-FEEDS = {"Data": DataFeed, "HDF5Data": HDF5Feed}
+FEEDS = {
+    "Data": DataFeed,
+    "HDF5Data": HDF5Feed,
+    "WindowData": WindowFeed,
+    **dict.fromkeys(KINDS, ImageFeed),
+}
 
 
 def open_feed(param: LayerParameter, phase: str, seed: int, fail: Fail | None = None) -> Feed:

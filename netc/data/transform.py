@@ -129,7 +129,8 @@ class Transformer:
         ]
 
     def _empty(self, images: Images) -> np.ndarray:
-        return np.empty((len(images), *self.output_shape(images[0].shape)), np.float32)
+        (channels, *size), crop = images[0].shape, self._param.crop_size
+        return np.empty((len(images), channels, *([crop, crop] if crop else size)), np.float32)
 
     @property
     def _random(self) -> bool:

@@ -127,6 +127,8 @@ class _Inference:
             state=tuple(keys[len(layer.blobs) :]),
             memory=tuple(f"{node.key}/memory{i}" for i in range(len(layer.memory))),
         )
+        if layer.feed is not None and self.missing is None:
+            _ = layer.feed.epoch_size  # opens the source: what is missing is told before a batch is
         tops = layer.external if layer.external is not None else _shapes(node, bottoms)
         if len(tops) != len(node.tops):
             raise ShapeError(

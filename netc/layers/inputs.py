@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
-from netc.data.convert import Style, decode, read_list
-from netc.data.fail import Fail, failing
 from netc.data.feeds import Feed, open_feed
 from netc.data.rows import write_pass
-from netc.errors import DataError
+from netc.errors import DataError, ShapeError
 from netc.fillers import fill, problem, traced_draw
 from netc.layers.base import (
     BlobSpec,
@@ -25,10 +22,10 @@ from netc.layers.base import (
     stateless,
 )
 from netc.lazy import jax, jnp
-from netc.load import read_bytes
-from netc.schema import BlobShape, FillerParameter, ImageDataParameter, Phase
+from netc.schema import BlobShape, FillerParameter, ImageListParameter, Phase
 
 T = TypeVar("T")
+FILES = ("source", "mean_file")  # fields that name them
 
 
 def outside(*shapes: Shape, feed: Feed | None = None) -> Layer:
@@ -76,7 +73,7 @@ def parameter(d: LayerDef) -> Layer:
     return stateless(lambda blobs: blobs[0], [BlobSpec(shape)])
 
 
-@register("Data", bottoms=0, tops=(1, 2))
+@register("Data", bottoms=0, tops=(1, 2), fields=("data_param.shuffle",))
 def data(d: LayerDef) -> Layer:
     """Records of a database in key order, transformed: (N, C, H, W), and labels (N).
 
@@ -99,53 +96,45 @@ def image_data(d: LayerDef) -> Layer:
     """Image files from a list with a label each: (N, C, H, W), and labels (N).
 
     C is 3, or 1 without is_color. H x W is crop_size, new_height x new_width, or the size of the
-    first image. Caffe: image_data_layer.cpp.
+    images, which must be equal in one batch. Caffe: image_data_layer.cpp.
     """
-    p, crop = d.param.image_data_param, d.param.transform_param.crop_size
-    if p.batch_size == 0:
-        d.fail("Positive batch size required, got 0", "batch_size")
-    if (p.new_height > 0) != (p.new_width > 0):
+    return _from_source(d)
+
+
+@register("ImageFolder", bottoms=0, tops=2)
+def image_folder(d: LayerDef) -> Layer:
+    """Image files in a folder for each class: (N, C, H, W) as of ImageData, and labels (N).
+
+    A label is the place of the folder's name among all, sorted, or in class_name.
+    """
+    return _from_source(d)
+
+
+@register("ImageList", bottoms=0, tops=(1, None))
+def image_list(d: LayerDef) -> Layer:
+    """Image files from a list with label images or any number of numbers; a top for each column.
+
+    An IMAGE is (N, C, H, W) as of ImageData, a LABEL_IMAGE (N, 1, H, W), cropped, mirrored and
+    warped as the image but otherwise as it is, and NUMBERS are (N, K), or (N) if each line has one.
+    """
+    columns = [ImageListParameter.Column.Name(c) for c in d.param.image_list_param.column]
+    if len(columns) != d.tops or columns.count("NUMBERS") > 1 or "IMAGE" not in columns:
         d.fail(
-            "Current implementation requires new_height and new_width to be set at the same time: "
-            f"{p.new_height} and {p.new_width}.",
-            "new_height" if p.new_height else "new_width",
+            f"Must specify 'column' once per top blob ({d.tops}), with an IMAGE, and NUMBERS at "
+            f"most once; specified {', '.join(columns) or 'none'}.",
+            "column" if columns else None,
         )
-    size = (p.new_height, p.new_width)
-    if not crop and not p.new_height:
-        size = _first_image(p, functools.partial(d.fail, kind=DataError))
-    if crop and p.new_height and crop > min(size):
-        d.fail(f"crop_size {crop} is larger than the image, {dims(size)}", "crop_size")
-    high, wide = (crop, crop) if crop else size
-    return outside((p.batch_size, 3 if p.is_color else 1, high, wide), (p.batch_size,))
-
-
-def _first_image(p: ImageDataParameter, fail: Fail) -> tuple[int, int]:
-    """Height and width of the first image in the list."""
-    with failing(fail, "source"):
-        path = p.root_folder + read_list(p.source)[0].path
-        image = decode(read_bytes(path), Style(gray=not p.is_color))
-        if image is None:
-            raise DataError(f"Could not load {path}: no image that OpenCV can read", p.source)
-    return image.shape[0], image.shape[1]
+    return _from_source(d)
 
 
 @register("WindowData", bottoms=0, tops=2)
 def window_data(d: LayerDef) -> Layer:
     """Windows of images, background and foreground, warped to crop_size: (N, 3, crop, crop),
-    and labels (N). Caffe: window_data_layer.cpp.
+    and labels (N).
+
+    N (1 - fg_fraction) of them are background, of label 0. Caffe: window_data_layer.cpp.
     """
-    p, transform = d.param.window_data_param, d.param.transform_param
-    crop = transform.crop_size
-    for field, message, name in (
-        ("batch_size", p, "window_data_param"),
-        ("crop_size", transform, "transform_param"),
-    ):
-        if getattr(message, field) == 0:
-            where = field if message.HasField(field) else "window_data_param"
-            d.fail(f"{field} must be positive in {name}, got 0", where)
-    if p.crop_mode not in ("warp", "square"):
-        d.fail(f"Unknown crop_mode '{p.crop_mode}'", "crop_mode", hint="it is 'warp' or 'square'")
-    return outside((p.batch_size, 3, crop, crop), (p.batch_size,))
+    return _from_source(d)
 
 
 @register("MemoryData", bottoms=0, tops=2)
@@ -190,7 +179,9 @@ def hdf5_output(d: LayerDef) -> Layer:
 
 
 def _from_source(d: LayerDef) -> Layer:
-    fail = functools.partial(d.fail, kind=DataError)
+    def fail(message: str, field: str, *, hint: str | None = None) -> NoReturn:
+        d.fail(message, field, hint=hint, kind=DataError if field in FILES else ShapeError)
+
     feed = open_feed(d.param, Phase.Name(d.phase), d.seed, fail)
     return outside(*feed.shapes, feed=feed)
 

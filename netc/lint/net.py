@@ -26,7 +26,7 @@ WEIGHTED = {
 }
 LEARNABLE = {*WEIGHTED, "PReLU", "Scale", "Bias", "Parameter"}
 SCORES = {"Accuracy"}
-PIXELS = {"Data", "ImageData", "WindowData"}
+PIXELS = {"Data", "ImageData", "ImageFolder", "ImageList", "WindowData"}
 APPLIED_BY_LOSS = {
     "SoftmaxWithLoss": ("Softmax", "a softmax of its own"),
     "SigmoidCrossEntropyLoss": ("Sigmoid", "a sigmoid of its own"),

@@ -13,6 +13,8 @@ XAVIER = 'weight_filler { type: "xavier" }'
 UNIFORM = 'weight_filler { type: "uniform" min: -0.1 max: 0.1 }'
 SCORES = ("score", "label")
 
+DEPTHWISE = 'convolution_param { num_output: 64 kernel_size: 3 pad: 1 weight_filler { type: "msra" } }'
+
 FIELDS = {
     "Accuracy": "accuracy_param { top_k: 5 }",
     "BN (parsenet)": "bn_param { scale_filler { value: 1 } var_eps: 1e-10 }",
@@ -25,11 +27,13 @@ FIELDS = {
     "ContrastiveLoss": "contrastive_loss_param { margin: 1 }",
     "Convolution": "convolution_param { num_output: 64 kernel_size: 3 pad: 1 "
     'weight_filler { type: "msra" } }',
+    "ConvolutionDepthwise": DEPTHWISE,
     "Crop": "crop_param { axis: 2 offset: 0 }",
     "Data": 'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '
     "transform_param { scale: 0.00390625 }",
     "Deconvolution": "convolution_param { num_output: 21 kernel_size: 4 stride: 2 pad: 1 "
     'weight_filler { type: "bilinear" } }',
+    "DepthwiseConvolution": DEPTHWISE,
     "Dropout": "dropout_param { dropout_ratio: 0.5 }",
     "DummyData": "dummy_data_param { shape { dim: 64 dim: 3 dim: 32 dim: 32 } "
     'data_filler { type: "gaussian" } }',
@@ -40,8 +44,13 @@ FIELDS = {
     "Im2col": "convolution_param { kernel_size: 3 pad: 1 }",
     "ImageData": 'image_data_param { source: "train.txt" batch_size: 32 shuffle: true '
     "new_height: 256 new_width: 256 } transform_param { crop_size: 224 mirror: true }",
+    "ImageFolder": 'image_folder_param { source: "train" batch_size: 32 shuffle: true '
+    "new_height: 256 new_width: 256 } transform_param { crop_size: 224 mirror: true }",
+    "ImageList": 'image_list_param { source: "train.txt" column: IMAGE column: LABEL_IMAGE '
+    "batch_size: 8 shuffle: true } transform_param { crop_size: 321 mirror: true }",
     "InnerProduct": f"inner_product_param {{ num_output: 10 {XAVIER} }}",
     "Input": "input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }",
+    "Interp": "interp_param { zoom_factor: 8 }",
     "LRN": "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }",
     "LSTM": f"recurrent_param {{ num_output: 256 {UNIFORM} }}",
     "MemoryData": "memory_data_param { batch_size: 64 channels: 1 height: 28 width: 28 }",
@@ -54,14 +63,19 @@ FIELDS = {
     "Reshape": "reshape_param { shape { dim: 0 dim: -1 } }",
     "SPP": "spp_param { pyramid_height: 2 }",
     "Scale": "scale_param { bias_term: true }",
+    "SegAccuracy": "seg_accuracy_param { ignore_label: 255 }",
+    "ShuffleChannel": "shuffle_channel_param { group: 3 }",
     "Slice": "slice_param { axis: 1 }",
     "SoftmaxWithLoss": "loss_param { ignore_label: 255 }",
     "Tile": "tile_param { axis: 1 tiles: 2 }",
+    "Upsample (darknet2caffe)": "upsample_param { scale: 2 }",
+    "Upsample (segnet)": "upsample_param { scale: 2 }",
     "WindowData": 'window_data_param { source: "windows.txt" batch_size: 128 fg_threshold: 0.5 } '
     "transform_param { crop_size: 227 }",
 }
 BOTTOMS = {
     "Accuracy": SCORES,
+    "Axpy": ("factor", "data", "summand"),
     "BatchReindex": ("data", "index"),
     "ContrastiveLoss": ("a", "b", "similar"),
     "Crop": ("data", "reference"),
@@ -74,14 +88,18 @@ BOTTOMS = {
     "MultinomialLogisticLoss": ("probability", "label"),
     "Python": ("data",),
     "RNN": ("data", "cont"),
+    "SegAccuracy": SCORES,
     "SigmoidCrossEntropyLoss": ("score", "target"),
     "SmoothL1Loss": ("prediction", "target"),
     "SoftmaxWithLoss": SCORES,
+    "Upsample (segnet)": ("data", "mask"),
 }
 TOPS = {
     "Data": ("data", "label"),
     "HDF5Data": ("data", "label"),
     "ImageData": ("data", "label"),
+    "ImageFolder": ("data", "label"),
+    "ImageList": ("data", "label"),
     "LSTMUnit": ("next_cell", "hidden"),
     "MemoryData": ("data", "label"),
     "Python": ("python",),
@@ -108,6 +126,8 @@ BLOBS = {
     ),
     "Bias": ("the summand, of the shape of the axes it covers; none with two bottoms",),
     "Convolution": ("W (num_output, C / group, *kernel)", BIAS),
+    "ConvolutionDepthwise": ("W (C, 1, *kernel)", BIAS),
+    "DepthwiseConvolution": ("W (C, 1, *kernel)", BIAS),
     "Deconvolution": ("W (C, num_output / group, *kernel)", BIAS),
     "Embed": ("W (input_dim, num_output)", BIAS),
     "InnerProduct": ("W (num_output, K), with transpose (K, num_output)", BIAS),

@@ -138,6 +138,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Input": moves,
     "DummyData": moves,
     "ImageData": moves,
+    "ImageFolder": moves,
+    "ImageList": moves,
     "WindowData": moves,
     "MemoryData": moves,
     "HDF5Output": moves,

@@ -112,9 +112,14 @@ def sizes(tmp_path):
 
 def test_a_record_of_another_size(tmp_path):
     path = sizes(tmp_path)
-    message = f"{path}, record 1, key '00000001': the image is 1 x 5 x 5, that of the first"
-    with pytest.raises(DataError, match=rf"{message} record 1 x 5 x 4\nhint: .*crop_size"):
+    message = rf"{path}, record 1, key '00000001': Check failed: datum_width == width \(5 vs. 4\)"
+    with pytest.raises(DataError, match=rf"{message}: .*5 x 4\nhint: .*crop_size"):
         data_feed(path).batch(0)
+
+
+def test_every_batch_has_its_own_size(tmp_path):
+    feed = data_feed(sizes(tmp_path), batch=1)
+    assert [feed.batch(k)[0].shape for k in (2, 1, 0)] == [(1, 1, 5, n) for n in (4, 5, 4)]
 
 
 def test_sizes_may_differ_under_a_crop(tmp_path):
@@ -193,3 +198,55 @@ print(sorted({"jax", "cv2", "h5py", "lmdb"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_shuffled_epochs_are_permutations(tmp_path):
+    feed = data_feed(write_images(tmp_path / "db", images(12)), data="shuffle: true", batch=4)
+    labels = np.concatenate([feed.batch(k)[1] for k in range(6)])
+    assert sorted(labels[:12]) == sorted(labels[12:]) == list(range(12))
+    assert labels[:12].tolist() != labels[12:].tolist() != list(range(12))
+    assert feed.describe(1)[0].endswith(f"key '{int(labels[4]):08d}'")
+
+
+def labelled(path, labels):
+    return write_records(path, [encode_raw(images(1)[0], label) for label in labels])
+
+
+SORTED = [0] * 40 + [1] * 40 + [2] * 20
+
+
+@pytest.mark.parametrize(
+    ("labels", "phase", "data", "warned"),
+    [
+        (SORTED, "TRAIN", "", True),
+        ([3] * 99 + [4], "TRAIN", "", True),
+        (SORTED, "TEST", "", False),
+        (SORTED, "TRAIN", "shuffle: true", False),
+        (SORTED[::-1][3:] + SORTED, "TRAIN", "", False),
+        ([5] * 100, "TRAIN", "", False),
+        ([0] * 64, "TRAIN", "", False),
+    ],
+)
+def test_a_database_sorted_by_label_is_told(tmp_path, caplog, labels, phase, data, warned):
+    feed = data_feed(labelled(tmp_path / "db", labels), phase=phase, data=data)
+    feed.batch(1)
+    assert not caplog.messages
+    feed.batch(0)
+    assert [m for m in caplog.messages if "is sorted by label: its first 64 records" in m] == (
+        caplog.messages
+    )
+    assert bool(caplog.messages) == warned
+
+
+def test_mixed_labels_are_rows(tmp_path):
+    feed = data_feed(
+        write_images(tmp_path / "db", images(8)),
+        phase="TRAIN",
+        transform="augment { mixup: 0.4 classes: 8 }",
+    )
+    assert feed.shapes == ((4, 1, 4, 5), (4, 8))
+    pixels, rows = feed.batch(1)
+    assert rows.shape == (4, 8) and np.allclose(rows.sum(1), 1) and (rows[:, :4] == 0).all()
+    assert np.allclose(pixels, np.tensordot(rows, images(8), 1), atol=1e-3)
+    plain = data_feed(write_images(tmp_path / "d2", images(8)), transform="augment { mixup: 1 }")
+    assert plain.shapes[1] == (4,)

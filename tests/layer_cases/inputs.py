@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ..cases import LayerCase
 
-WINDOWS = "window_data_param {{ source: 'w.txt' batch_size: 3 {} }} transform_param {{ {} }}"
+WINDOWS = (
+    "window_data_param {{ source: '../../layer_cases/windows.txt' root_folder: './' batch_size: 3 "
+    "{} }} transform_param {{ {} }}"
+)
 
 # fmt: off
 CASES = [
@@ -19,6 +22,10 @@ CASES = [
         ("shuffle: true", "transform_param { crop_size: 7 mirror: true }", [(1, 3, 7, 7), (1,)]),
     )
 ] + [
+    LayerCase("ImageFolder", "image_folder_param { source: '.' class_name: 'images' batch_size: 2 "
+        "new_height: 20 new_width: 30 }", [], [(2, 3, 20, 30), (2,)]),
+    LayerCase("ImageList", "image_list_param { source: 'list.txt' column: IMAGE column: NUMBERS "
+        "is_color: false }", [], [(1, 1, 84, 87), (1,)]),
     LayerCase("WindowData", WINDOWS.format("", "crop_size: 27"), [], [(3, 3, 27, 27), (3,)]),
     LayerCase("WindowData", WINDOWS.format("crop_mode: 'square'", "crop_size: 5"), [],
         [(3, 3, 5, 5), (3,)]),

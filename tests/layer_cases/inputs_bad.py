@@ -5,6 +5,10 @@ from __future__ import annotations
 from ..layers.test_bad_input import Bad
 
 SIZES = "batch_size, channels, height, and width must be specified and positive in "
+COLUMNS = (
+    "Must specify 'column' once per top blob (2), with an IMAGE, and NUMBERS at most once; "
+    "specified"
+)
 
 # fmt: off
 BAD = [
@@ -28,6 +32,22 @@ BAD = [
         ("WindowData", "window_data_param { batch_size: 2 crop_mode: ^'wrap' } "
             "transform_param { crop_size: 7 }", "Unknown crop_mode 'wrap'", "",
             "it is 'warp' or 'square'"),
+        ("WindowData", "window_data_param { batch_size: 2 context_pad: ^4 } "
+            "transform_param { crop_size: 8 }",
+            "context_pad 4 on both sides leaves nothing of crop_size 8", "", None),
+        ("WindowData", "window_data_param { batch_size: 2 fg_fraction: ^1.5 } "
+            "transform_param { crop_size: 8 }", "fg_fraction must be in 0 to 1, got 1.5", "", None),
+        ("WindowData", "window_data_param { batch_size: 2 } "
+            "transform_param { crop_size: 8 mean_value: 1 mean_value: ^2 }",
+            "Specify either 1 mean_value or as many as channels: 3 (got 2)", "", None),
+        ("ImageFolder", "image_folder_param { batch_size: ^0 }",
+            "Positive batch size required, got 0", "", None),
+        ("ImageList", "", f"{COLUMNS} none.", "layer", None),
+        ("ImageList", "image_list_param { column: NUMBERS column: ^NUMBERS }",
+            f"{COLUMNS} NUMBERS, NUMBERS.", "", None),
+        ("ImageList", "image_list_param { column: IMAGE column: NUMBERS new_width: ^4 }",
+            "Current implementation requires new_height and new_width to be set at the same time: "
+            "0 and 4.", "", None),
         ("MemoryData", "", f"{SIZES}memory_data_param, got 0 x 0 x 0 x 0", "layer", None),
         ("MemoryData", "^memory_data_param { batch_size: 2 channels: 3 height: 4 }",
             f"{SIZES}memory_data_param, got 2 x 3 x 4 x 0", "", None),

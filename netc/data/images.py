@@ -1,0 +1,233 @@
+"""Batches of image files. Caffe: image_data_layer.cpp, io.cpp."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netc.data.datum import planes
+from netc.data.fail import Fail, check_same, dims, failing, located
+from netc.data.lists import Row, read_classes, read_columns, read_labelled
+from netc.data.order import Order
+from netc.data.transform import Transformer
+from netc.errors import DataError
+from netc.load import nearby
+from netc.schema import ImageListParameter, LayerParameter
+
+log = logging.getLogger(__name__)
+
+IMAGE, LABEL_IMAGE, NUMBERS = (
+    ImageListParameter.IMAGE,
+    ImageListParameter.LABEL_IMAGE,
+    ImageListParameter.NUMBERS,
+)
+
+
+class Kind(NamedTuple):
+    """A layer type that reads image files.
+
+    field: its parameter. columns: what the tops are. label: whether NUMBERS are one label.
+    read: what is listed.
+    """
+
+    field: str
+    columns: Callable[[Any], Sequence[Any]]
+    label: bool
+    read: Callable[[Any], list[Row]]
+
+
+def _read_folder(p: Any) -> list[Row]:
+    rows, classes = read_classes(p.source, p.class_name)
+    counts = np.bincount([int(row.numbers[0]) for row in rows], minlength=len(classes))
+    for label, (name, count) in enumerate(zip(classes, counts, strict=True)):
+        log.info("Class %d: %s (%d images)", label, name, count)
+    return rows
+
+
+KINDS = {
+    "ImageData": Kind(
+        "image_data_param", lambda p: (IMAGE, NUMBERS), True, lambda p: read_labelled(p.source)
+    ),
+    "ImageFolder": Kind("image_folder_param", lambda p: (IMAGE, NUMBERS), True, _read_folder),
+    "ImageList": Kind(
+        "image_list_param",
+        lambda p: tuple(p.column),
+        False,
+        lambda p: read_columns(p.source, [column != NUMBERS for column in p.column]),
+    ),
+}
+
+
+class ImageFeed:
+    """Image files with what is listed with them, again and again, in order or shuffled.
+
+    Images of a batch must come out of the transformer in one shape; batches may differ. What is
+    listed is read when it is needed first: with new_height and new_width shapes need no file.
+    """
+
+    def __init__(self, param: LayerParameter, phase: str, seed: int, fail: Fail) -> None:
+        kind = KINDS[param.type]
+        p = self._p = getattr(param, kind.field)
+        if not p.batch_size:
+            fail("Positive batch size required, got 0", "batch_size")
+        if (p.new_height > 0) != (p.new_width > 0):
+            fail(
+                "Current implementation requires new_height and new_width to be set at the same "
+                f"time: {p.new_height} and {p.new_width}.",
+                "new_height" if p.new_height else "new_width",
+            )
+        self._kind, self._seed, self._name, self._fail = kind, seed, param.name, fail
+        self._columns = kind.columns(p)
+        self._files = tuple(column for column in self._columns if column != NUMBERS)
+        self._root = getattr(p, "root_folder", "")
+        self._resized = (p.new_height, p.new_width) if p.new_height else None
+        self._transformer = Transformer(param.transform_param, phase, seed, param.name, fail)
+        self._mixes = bool(self._transformer.mix)
+        if self._mixes and self._columns != (IMAGE, NUMBERS):
+            fail("mixup and cutmix need one image and its label", "augment")
+        labels = [i for i, column in enumerate(self._columns) if column != IMAGE]
+        self.labels_top = labels[0] if labels else None
+        self.dtypes = (np.dtype(np.float32),) * len(self._columns)
+        self.shapes = tuple((p.batch_size, *self._shape(column)) for column in self._columns)
+
+    @property
+    def epoch_size(self) -> int:
+        """How many examples are listed."""
+        return len(self._rows)
+
+    def batch(self, k: int) -> tuple[np.ndarray, ...]:
+        """One float32 array (N, ...) per top. Raises DataError."""
+        first = k * self._p.batch_size
+        rows = self._batch_rows(k)
+        examples = [self._load(row) for row in rows]
+        shapes = [self._transformer.output_shape(images[0].shape) for images in examples]
+        for row, shape in zip(rows, shapes, strict=True):
+            with located(lambda at=row: at.where):
+                check_same(shape, shapes[0], "img")
+        files = iter(zip(*examples, strict=True))
+        tops: list[np.ndarray] = []
+        for column in self._columns:
+            if column == NUMBERS:
+                numbers = np.array([row.numbers for row in rows], np.float32)
+                tops.append(numbers.reshape(len(rows), *self._number_shape))
+            elif column == IMAGE:
+                tops.append(self._transformer.batch(next(files), first))
+            else:
+                tops.append(self._transformer.label_images(next(files), first))
+        return self._transformer.mix(tops[0], tops[1], first) if self._mixes else tuple(tops)
+
+    def describe(self, k: int) -> tuple[str, ...]:
+        """Names each example of batch k."""
+        return tuple(
+            ", ".join([row.where, *(self._root + file for file in row.files)])
+            for row in self._batch_rows(k)
+        )
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        with failing(self._fail, "source"):
+            rows = self._kind.read(self._p)
+            if self._p.rand_skip >= len(rows):
+                many = f"rand_skip {self._p.rand_skip}, {len(rows)} images"
+                raise DataError(f"Not enough points to skip: {many}", self._p.source)
+        log.info("A total of %d images.", len(rows))
+        return rows
+
+    @cached_property
+    def _order(self) -> Order:
+        p = self._p
+        return Order(len(self._rows), p.shuffle, p.rand_skip, self._seed, self._name)
+
+    def _batch_rows(self, k: int) -> list[Row]:
+        count = self._p.batch_size
+        return [self._rows[i] for i in self._order.at(k * count, count)]
+
+    def _shape(self, column: Any) -> tuple[int, ...]:
+        """The shape of one example in a top."""
+        if column == NUMBERS:
+            return self._transformer.label_shape if self._mixes else self._number_shape
+        size = self._resized or self._first_size
+        channels = 3 if self._p.is_color else 1
+        shape = self._transformer.output_shape((channels, *size), self._fail)
+        return shape if column == IMAGE else (1, *shape[1:])
+
+    @cached_property
+    def _number_shape(self) -> tuple[int, ...]:
+        """One number has no axis of its own."""
+        count = 1 if self._kind.label else len(self._rows[0].numbers)
+        return () if count == 1 else (count,)
+
+    @cached_property
+    def _first_size(self) -> tuple[int, ...]:
+        row = self._rows[self._order.at(0, 1)[0]]
+        with failing(self._fail, "source"):
+            return self._load(row)[0].shape[1:]
+
+    def _load(self, row: Row) -> list[np.ndarray]:
+        """The images of an example, (C, H, W) each and of one size."""
+        with located(lambda: row.where):
+            paths = [self._root + file for file in row.files]
+            images = [
+                load(path, self._p.is_color, self._resized) if column == IMAGE
+                else load_labels(path, self._resized)
+                for path, column in zip(paths, self._files, strict=True)
+            ]  # fmt: skip
+            for path, image in zip(paths, images, strict=True):
+                if image.shape[1:] != images[0].shape[1:]:
+                    sizes = (dims(image.shape[1:]), dims(images[0].shape[1:]))
+                    raise DataError(
+                        f"{path} is {sizes[0]}, {paths[0]} {sizes[1]}",
+                        hint="the images of a line are cropped and moved alike",
+                    )
+        return images
+
+
+def load(path: str, color: bool, size: tuple[int, int] | None = None) -> np.ndarray:
+    """An image file as uint8 (C, H, W), BGR or gray, resized to (height, width) if given.
+
+    Raises DataError. Caffe: io.cpp, ReadImageToCVMat.
+    """
+    import cv2
+
+    image = decode(path, read_file(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+    return planes(cv2.resize(image, size[::-1]) if size else image)
+
+
+def load_labels(path: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A label image, (1, H, W), resized to (height, width) if given. Raises DataError."""
+    import cv2
+
+    image = decode(path, read_file(path), cv2.IMREAD_UNCHANGED)
+    if image.ndim == 3:
+        if (image[..., :3] != image[..., :1]).any():
+            raise DataError(
+                f"{path} has {image.shape[2]} channels, a label image has a class in each pixel",
+                hint="a palette is decoded to its colours: save its indices as a gray image",
+            )
+        image = image[..., 0]
+    if size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
+    return image[None]
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of an image file. Raises DataError."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise DataError(f"Could not load {path}: {e.strerror}", hint=nearby(path)) from None
+
+
+def decode(path: str, data: bytes, flags: int) -> np.ndarray:
+    """The image in a file, (H, W) or (H, W, C), as OpenCV decodes it. Raises DataError."""
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if image is None:
+        raise DataError(f"Could not load {path}: {len(data)} bytes that are no image")
+    return image

@@ -1,0 +1,204 @@
+import logging
+
+import cv2
+import numpy as np
+import pytest
+
+from netc.data.feeds import open_feed
+from netc.errors import DataError, ShapeError
+
+from .helpers import layer
+
+SIZES = [(6, 8), (6, 8), (5, 7), (9, 6), (6, 8)]
+
+
+def picture(i, size, channels=3):
+    return np.random.RandomState(i).randint(0, 256, (*size, channels)).astype(np.uint8)
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """Five images in several sizes, and label images of theirs."""
+    monkeypatch.chdir(tmp_path)
+    for i, size in enumerate(SIZES):
+        cv2.imwrite(f"{i}.png", picture(i, size))
+        cv2.imwrite(f"l{i}.png", picture(10 + i, size, 1) % 4)
+    (tmp_path / "list.txt").write_text("".join(f"{i}.png {i % 3}\n" for i in range(5)))
+    (tmp_path / "dense.txt").write_text("".join(f"{i}.png l{i}.png\n" for i in range(5)))
+    (tmp_path / "many.txt").write_text("".join(f"{i}.png {i} {-i} 0.5\n" for i in range(5)))
+    return tmp_path
+
+
+def feed(fields="", transform="", phase="TEST", seed=1, type="ImageData", source="list.txt"):
+    field = {"ImageData": "image_data", "ImageFolder": "image_folder", "ImageList": "image_list"}
+    tops = "".join(f'top: "{i}" ' for i in range(max(2, fields.count("column:"))))
+    text = f"""name: "data" type: "{type}" {tops}
+        {field[type]}_param {{ source: "{source}" {fields} }}
+        transform_param {{ {transform} }}"""
+    return open_feed(layer(text), phase, seed)
+
+
+def planes(image):
+    return np.moveaxis(image, -1, 0)
+
+
+def test_images_in_the_order_of_the_list(pictures):
+    source = feed()
+    for k in (6, 0, 3, 2):
+        data, label = source.batch(k)
+        i = k % 5
+        assert np.array_equal(data[0], planes(picture(i, SIZES[i]))) and label == [i % 3]
+    assert source.shapes == ((1, 3, 6, 8), (1,)) and source.epoch_size == 5
+    assert source.describe(3) == ("list.txt:4, 3.png",)
+
+
+def test_resizing_and_gray(pictures):
+    source = feed("new_height: 4 new_width: 3 batch_size: 5 is_color: false")
+    data, _ = source.batch(0)
+    assert data.shape == source.shapes[0] == (5, 1, 4, 3)
+    gray = cv2.imread("2.png", cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(data[2, 0], cv2.resize(gray, (3, 4)))
+
+
+def test_each_round_is_a_new_order_of_all(pictures):
+    source = feed("shuffle: true batch_size: 3 new_height: 2 new_width: 2")
+    names = [name for k in range(5) for name in source.describe(k)]
+    rounds = [names[i : i + 5] for i in range(0, 15, 5)]
+    assert all(sorted(r) == sorted(rounds[0]) for r in rounds)
+    assert len(set(map(tuple, rounds))) == 3
+    other = feed("shuffle: true batch_size: 3 new_height: 2 new_width: 2", seed=2)
+    assert other.describe(0) + other.describe(1) != source.describe(0) + source.describe(1)
+
+
+def test_rand_skip_moves_the_start_of_the_first_round(pictures):
+    fields = "rand_skip: 3 new_height: 2 new_width: 2"
+    starts = {feed(fields, seed=seed).describe(0)[0] for seed in range(40)}
+    assert starts == {f"list.txt:{i + 1}, {i}.png" for i in range(3)}
+
+
+def test_more_to_skip_than_there_is(pictures):
+    with pytest.raises(DataError, match="Not enough points to skip: rand_skip 5, 5 images"):
+        feed("rand_skip: 5")
+
+
+def test_a_batch_depends_on_seed_and_number_alone(pictures):
+    options = {
+        "fields": "shuffle: true rand_skip: 2 batch_size: 3",
+        "transform": "crop_size: 4 mirror: true",
+        "phase": "TRAIN",
+    }
+    one, other = feed(**options), feed(**options)
+    backwards = {k: other.batch(k) for k in reversed(range(6))}
+    for k in range(6):
+        assert all(map(np.array_equal, one.batch(k), backwards[k]))
+    assert not np.array_equal(feed(**options, seed=2).batch(0)[0], backwards[0][0])
+
+
+def test_sizes_may_differ_between_batches_but_not_in_one(pictures):
+    assert [feed().batch(k)[0].shape[2:] for k in (4, 3, 2)] == [(6, 8), (9, 6), (5, 7)]
+    source = feed("batch_size: 2")
+    assert source.batch(0)[0].shape == (2, 3, 6, 8)
+    message = r"^list.txt:4: Check failed: img_height == height \(9 vs. 5\): .*\nhint: images of"
+    with pytest.raises(DataError, match=message):
+        source.batch(1)
+    assert feed("batch_size: 5", "crop_size: 5").batch(0)[0].shape == (5, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("9.png 1", r"list.txt:6: Could not load 9.png: No such file or directory\nhint: did you"),
+        ("list.txt 1", r"list.txt:6: Could not load list.txt: \d+ bytes that are no image"),
+        ("empty.png 1", "list.txt:6: Could not load empty.png: 0 bytes that are no image"),
+    ],
+)
+def test_an_image_that_cannot_be_read(pictures, line, message):
+    (pictures / "empty.png").touch()
+    with open("list.txt", "a") as file:
+        file.write(line)
+    source = feed("new_height: 4 new_width: 3")
+    source.batch(4)
+    with pytest.raises(DataError, match=message):
+        source.batch(5)
+
+
+def test_class_folders(pictures, caplog):
+    for i in range(5):
+        (pictures / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        (pictures / f"{i}.png").rename(pictures / "set" / "ab"[i % 2] / f"{i}.png")
+    with caplog.at_level(logging.INFO, "netc.data"):
+        source = feed("batch_size: 5 new_height: 2 new_width: 2", type="ImageFolder", source="set")
+        _, labels = source.batch(0)
+    assert labels.tolist() == [0, 0, 0, 1, 1] and source.describe(0)[3].endswith("set/b/1.png")
+    assert "Class 0: a (3 images)" in caplog.messages
+    assert "Class 1: b (2 images)" in caplog.messages
+
+
+def test_several_numbers(pictures):
+    source = feed(
+        "column: IMAGE column: NUMBERS batch_size: 2", type="ImageList", source="many.txt"
+    )
+    data, numbers = source.batch(0)
+    assert data.shape == (2, 3, 6, 8) and numbers.tolist() == [[0, 0, 0.5], [1, -1, 0.5]]
+    assert source.shapes[1] == (2, 3) and source.labels_top == 1
+
+
+DENSE = "column: IMAGE column: LABEL_IMAGE"
+
+
+def test_a_label_image_goes_where_its_image_goes(pictures):
+    cv2.imwrite("same.png", np.repeat(picture(1, (9, 9), 1), 3, 2))
+    cv2.imwrite("label.png", picture(1, (9, 9), 1))
+    (pictures / "one.txt").write_text("same.png label.png\n")
+    source = feed(
+        f"{DENSE} batch_size: 8",
+        "crop_size: 4 mirror: true scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3",
+        "TRAIN",
+        type="ImageList",
+        source="one.txt",
+    )
+    data, label = source.batch(3)
+    assert label.shape == source.shapes[1] == (8, 1, 4, 4) and source.labels_top == 1
+    assert np.array_equal(data[:, :1] * 2 + 1, label)
+    assert len({x.tobytes() for x in label}) > 1
+
+
+def test_label_images_are_resized_without_mixing_classes(pictures):
+    source = feed(f"{DENSE} new_height: 11 new_width: 13", type="ImageList", source="dense.txt")
+    _, label = source.batch(2)
+    assert label.shape == (1, 1, 11, 13)
+    assert set(np.unique(label)) <= set(np.unique(picture(12, SIZES[2], 1) % 4))
+
+
+def test_a_label_image_of_another_size(pictures):
+    cv2.imwrite("l0.png", picture(0, (3, 3), 1))
+    message = "dense.txt:1: l0.png is 3 x 3, 0.png 6 x 8"
+    with pytest.raises(DataError, match=message):
+        feed(DENSE, type="ImageList", source="dense.txt")
+
+
+def test_a_label_image_in_colours(pictures):
+    cv2.imwrite("l0.png", picture(0, (6, 8)))
+    message = r"dense.txt:1: l0.png has 3 channels, .*\n?hint: a palette is decoded"
+    with pytest.raises(DataError, match=message):
+        feed(DENSE, type="ImageList", source="dense.txt")
+
+
+def test_mixing_needs_an_image_and_its_label(pictures):
+    with pytest.raises((DataError, ShapeError), match="mixup and cutmix need one image and its l"):
+        feed(
+            DENSE,
+            "augment { mixup: 0.2 classes: 3 }",
+            "TRAIN",
+            type="ImageList",
+            source="dense.txt",
+        )
+
+
+def test_mixed_labels_are_rows_of_classes(pictures):
+    source = feed(
+        "batch_size: 5 new_height: 4 new_width: 4", "augment { mixup: 1 classes: 3 }", "TRAIN"
+    )
+    data, labels = source.batch(0)
+    assert data.shape == (5, 3, 4, 4) and labels.shape == source.shapes[1] == (5, 3)
+    np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
