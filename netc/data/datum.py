@@ -69,8 +69,13 @@ def planes(image: np.ndarray) -> np.ndarray:
     return np.stack(cv2.split(image))
 
 
-def encode_raw(image: np.ndarray, label: int, labels: Sequence[float] = ()) -> bytes:
-    """A record of uint8 pixels (C, H, W). labels: all of them where there are several."""
+def encode_raw(
+    image: np.ndarray, label: int, labels: Sequence[float] = (), encoded: bool | None = False
+) -> bytes:
+    """A record of uint8 pixels (C, H, W). labels: all of them where there are several.
+
+    encoded: what the field says; None leaves it out, as Caffe's converters of data sets do.
+    """
     channels, height, width = image.shape
     return Datum(
         channels=channels,
@@ -78,7 +83,7 @@ def encode_raw(image: np.ndarray, label: int, labels: Sequence[float] = ()) -> b
         width=width,
         data=image.tobytes(),
         label=label,
-        encoded=False,
+        encoded=encoded,
         labels=labels,
     ).SerializeToString()
 
