@@ -238,6 +238,22 @@ def test_a_database_sorted_by_label_is_told(tmp_path, caplog, labels, phase, dat
     assert bool(caplog.messages) == warned
 
 
+def test_several_labels(tmp_path):
+    labels = [[1, 0.5], [2, -3], [7, 0]]
+    pixels = images(3)
+    records = [encode_raw(x, 0, row) for x, row in zip(pixels, labels, strict=True)]
+    feed = data_feed(write_records(tmp_path / "db", records), batch=2)
+    assert feed.shapes == ((2, 1, 4, 5), (2, 2))
+    data, found = feed.batch(1)
+    assert found.tolist() == [labels[2], labels[0]] and np.array_equal(data[0], pixels[2])
+    mixing = "augment { mixup: 0.2 classes: 3 }"
+    with pytest.raises(DataError, match="images of 2 labels each cannot be mixed"):
+        data_feed(tmp_path / "db", transform=mixing, phase="TRAIN")
+    path = write_records(tmp_path / "other", [records[0], encode_raw(pixels[1], 4)])
+    with pytest.raises(DataError, match="record 1, .*: the datum has 1 labels, that .* record 2"):
+        data_feed(path).batch(0)
+
+
 def test_mixed_labels_are_rows(tmp_path):
     feed = data_feed(
         write_images(tmp_path / "db", images(8)),
