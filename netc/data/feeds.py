@@ -17,6 +17,7 @@ from netc.data.order import Order
 from netc.data.sources import open_source
 from netc.data.transform import Transformer
 from netc.data.windows import WindowFeed
+from netc.errors import DataError
 from netc.schema import LayerParameter
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class DataFeed:
 
     With rand_skip the first record is one of the first rand_skip, drawn once from the seed; with
     shuffle, each round is in an order of its own. Images of a batch must come out of the
-    transformer in one shape; batches may differ. Where images are mixed, labels are rows
-    (N, classes).
+    transformer in one shape; batches may differ. Where records have several labels, these are rows
+    (N, L); where images are mixed, (N, classes).
     Caffe: data_layer.cpp.
     """
 
@@ -83,7 +84,11 @@ class DataFeed:
             log.error("force_color and force_gray only for encoded datum")
         self._shape_of = lru_cache(self._transformer.output_shape)
         self.epoch_size = len(self._source)
-        self.shapes = ((self._batch, *row), (self._batch, *self._transformer.label_shape))
+        self._labels = (len(first.labels),) if first.labels else ()
+        if self._labels and self._transformer.label_shape:
+            fail(f"images of {len(first.labels)} labels each cannot be mixed", "augment")
+        label = self._labels or self._transformer.label_shape
+        self.shapes = ((self._batch, *row), (self._batch, *label))
         self.shapes = self.shapes[: self._tops]
         self.dtypes = (np.dtype(np.float32),) * self._tops
         self.labels_top = 1 if self._tops > 1 else None
@@ -123,7 +128,7 @@ class DataFeed:
     def _decode(
         self, records: Sequence[bytes], positions: Sequence[int]
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        images, labels, first = [], np.empty(len(records), np.float32), ()
+        images, labels, first = [], np.empty((len(records), *self._labels), np.float32), ()
         for i, (record, position) in enumerate(zip(records, positions, strict=True)):
             with located(lambda at=position: self._source.where(at)):
                 message = datum.parse(record)
@@ -132,8 +137,12 @@ class DataFeed:
                 shape = self._shape_of(image.shape)
                 first = first or shape
                 check_same(shape, first, "datum")
+                given = np.array(message.labels or message.label, np.float32)
+                if given.shape != self._labels:
+                    counts = f"{given.size} labels, that of the first record {labels[0].size}"
+                    raise DataError(f"the datum has {counts}")
             images.append(image)
-            labels[i] = message.label
+            labels[i] = given
         return images, labels
 
 

@@ -77,6 +77,7 @@ def parameter(d: LayerDef) -> Layer:
 def data(d: LayerDef) -> Layer:
     """Records of a database in key order, transformed: (N, C, H, W), and labels (N).
 
+    Labels are (N, L) where `netc convert_imageset -labels L` made the database.
     Caffe: data_layer.cpp.
     """
     return _from_source(d)

@@ -250,7 +250,7 @@ def test_several_labels(tmp_path):
     with pytest.raises(DataError, match="images of 2 labels each cannot be mixed"):
         data_feed(tmp_path / "db", transform=mixing, phase="TRAIN")
     path = write_records(tmp_path / "other", [records[0], encode_raw(pixels[1], 4)])
-    with pytest.raises(DataError, match="record 1, .*: the datum has 1 labels, that .* record 2"):
+    with pytest.raises(DataError, match=r"record 1, .*: the datum has 1 labels, that .* record 2"):
         data_feed(path).batch(0)
 
 
