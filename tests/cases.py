@@ -368,6 +368,7 @@ from .layer_cases import (  # noqa: E402
     norm,
     python,
     recurrent,
+    segment,
     select,
     spatial,
 )
@@ -375,5 +376,6 @@ from .layer_cases import (  # noqa: E402
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
+    *segment.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

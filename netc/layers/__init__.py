@@ -14,6 +14,7 @@ from netc.layers import (  # noqa: F401
     pool,
     python,
     recurrent,
+    segment,
     select,
     shape,
     softmax,

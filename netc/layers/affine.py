@@ -1,4 +1,4 @@
-"""Scale and Bias: a factor, an offset, learnt or computed, along some axes of a blob."""
+"""Factors and offsets, learnt or computed, along some axes of a blob."""
 
 from __future__ import annotations
 
@@ -124,3 +124,35 @@ def bias(d: LayerDef) -> Layer:
         return lowering.conv.add_bias(d.plan, x, offset, layout=layout)
 
     return _layer(d, at, add, blobs)
+
+
+@register("Axpy", bottoms=3, tops=1)
+def axpy(d: LayerDef) -> Layer:
+    """a x + y, with a factor a (N, C), (N, C, 1) or (N, C, 1, 1) for each channel of each example.
+
+    x and y are of one shape (N, C, *S); the gradient goes to all three. SENet: axpy_layer.cpp.
+    """
+    a, x, y = (b.shape for b in d.bottoms)
+    if len(x) < 2 or a[:2] != x[:2] or any(n != 1 for n in a[2:]):
+        d.fail(
+            f"bottom[0] '{d.param.bottom[0]}' must be a factor for each channel of bottom[1] "
+            f"'{d.param.bottom[1]}' ({dims(x)}), it is {dims(a)}",
+            "bottom",
+            0,
+        )
+    if y != x:
+        d.fail(
+            f"bottom[2] '{d.param.bottom[2]}' ({dims(y)}) must be of the shape of bottom[1] "
+            f"'{d.param.bottom[1]}' ({dims(x)})",
+            "bottom",
+            2,
+        )
+
+    def forward(blobs, factor, x, y, layout="NCHW"):
+        rows = (1, -1, math.prod(x.shape[2:]))  # all examples' channels as those of one
+        if layout == "NHWC":
+            return x * factor.reshape(x.shape[0], 1, 1, -1) + y
+        product = lowering.affine.multiply(d.plan, x.reshape(rows), factor.ravel())
+        return product.reshape(x.shape) + y
+
+    return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))

@@ -122,6 +122,7 @@ class LayerDef:
                 "Input must have 4 axes, corresponding to (num, channels, height, width); "
                 f"bottom '{self.param.bottom[0]}' is {dims(shape)}",
                 "bottom",
+                0,
             )
 
     def axis(self, axis: int, bottom: int = 0, field: str = "axis") -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netc import lowering
 from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
+from netc.schema import LayerParameter
 
 
 class Window(NamedTuple):
@@ -100,6 +102,29 @@ def convolution(d: LayerDef) -> Layer:
     check_groups(d, images.channels)
     shape = (p.num_output, images.channels // p.group, *images.window.kernel)
     return _filtering(d, images, shape, lowering.conv.convolve, overhang(d, images))
+
+
+@register("ConvolutionDepthwise", bottoms=(1, None), tops=(1, None), equal=True)
+@register("DepthwiseConvolution", bottoms=(1, None), tops=(1, None), equal=True)
+def depthwise_convolution(d: LayerDef) -> Layer:
+    """Correlate each channel with a filter of its own: Convolution with group = num_output = C.
+
+    The group need not be given. W is (C, 1, *kernel).
+    Add-ons for MobileNet and ShuffleNet: conv_dw_layer.cpp, depthwise_conv_layer.cpp.
+    """
+    p, shape = d.param.convolution_param, d.bottoms[0].shape
+    channels = shape[d.axis(p.axis)]
+    for field, given in (("num_output", True), ("group", p.HasField("group"))):
+        if given and getattr(p, field) != channels:
+            d.fail(
+                f"{field} must be the {channels} channels of bottom '{d.param.bottom[0]}' "
+                f"({dims(shape)}), got {getattr(p, field)}",
+                field if p.HasField(field) else "convolution_param",
+            )
+    param = LayerParameter()
+    param.CopyFrom(d.param)
+    param.convolution_param.group = channels
+    return convolution(replace(d, param=param))
 
 
 @register("Deconvolution", bottoms=(1, None), tops=(1, None), equal=True)

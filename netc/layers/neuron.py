@@ -33,6 +33,27 @@ def relu(d: LayerDef) -> Layer:
     return elementwise(lambda x: jnp.where(x > 0, x, slope * x))
 
 
+@register("ReLU6", bottoms=1, tops=1, in_place=True)
+def relu6(d: LayerDef) -> Layer:
+    """min(max(x, 0), 6); the gradient is 1 between 0 and 6, both excluded. relu6_layer.cpp."""
+
+    def forward(x):
+        inside = (x > 0) & (x < 6)
+        return jnp.where(inside, x, jax.lax.stop_gradient(jnp.clip(x, 0, 6)))
+
+    return elementwise(forward)
+
+
+@register("NegReLU", bottoms=1, tops=1, in_place=True)
+def neg_relu(d: LayerDef) -> Layer:
+    """min(x, 0) + negative_slope max(x, 0); the gradient at 0 is the slope.
+
+    FlowNet2: neg_relu_layer.cpp.
+    """
+    slope = d.param.relu_param.negative_slope
+    return elementwise(lambda x: jnp.where(x < 0, x, slope * x))
+
+
 @register("PReLU", bottoms=1, tops=1, in_place=True)
 def prelu(d: LayerDef) -> Layer:
     """max(x, 0) + a min(x, 0), a learnt per channel or shared: (N, C, *S) -> the same shape.
@@ -58,14 +79,18 @@ def prelu(d: LayerDef) -> Layer:
     )
 
 
-@register("ELU", bottoms=1, tops=1, in_place=True)
+@register("ELU", bottoms=1, tops=1, in_place=True, fields=("elu_param.lambda",))
 def elu(d: LayerDef) -> Layer:
-    """x where x > 0, else alpha (exp(x) - 1); the gradient at 0 is alpha. Caffe: elu_layer.cpp."""
-    alpha = d.param.elu_param.alpha
+    """lambda x where x > 0, else lambda alpha (exp(x) - 1); the gradient at 0 is lambda alpha.
+
+    Caffe: elu_layer.cpp; NVCaffe adds lambda, 1 by default.
+    """
+    p = d.param.elu_param
+    alpha, scale = p.alpha, getattr(p, "lambda")
 
     def forward(x):
         below = jnp.where(x > 0, jnp.zeros_like(x), x)
-        return jnp.where(x > 0, x, alpha * (jnp.exp(below) - 1))
+        return jnp.where(x > 0, scale * x, scale * alpha * (jnp.exp(below) - 1))
 
     return elementwise(forward)
 
@@ -85,6 +110,23 @@ def swish(d: LayerDef) -> Layer:
     """x times the sigmoid of beta x. Caffe: swish_layer.cpp."""
     beta = d.param.swish_param.beta
     return elementwise(lambda x: x * _sigmoid(beta * x))
+
+
+@register("Mish", bottoms=1, tops=1, in_place=True)
+def mish(d: LayerDef) -> Layer:
+    """x tanh(log(1 + exp(x))). Misra 2019; mish_layer.cpp."""
+    return elementwise(lambda x: x * jnp.tanh(lowering.elementwise.softplus(x)))
+
+
+@register("HardSwish", bottoms=1, tops=1, in_place=True)
+def hard_swish(d: LayerDef) -> Layer:
+    """x min(max(x + 3, 0), 6) / 6; the gradient at -3 is 0, at 3 it is 1. Howard et al. 2019."""
+
+    def forward(x):
+        bent = x * (x + 3) * (1 / 6)
+        return jnp.where(x <= -3, jnp.zeros_like(x), jnp.where(x >= 3, x, bent))
+
+    return elementwise(forward)
 
 
 @register("TanH", bottoms=1, tops=1, in_place=True)
@@ -176,20 +218,29 @@ def _log_base(d: LayerDef, p: ExpParameter | LogParameter) -> float:
     return math.log(p.base)
 
 
-@register("Dropout", bottoms=1, tops=1, in_place=True)
+@register(
+    "Dropout", bottoms=1, tops=1, in_place=True,
+    fields=("dropout_param.scale_train", "dropout_param.sample_weights_test"),
+)  # fmt: skip
 def dropout(d: LayerDef) -> Layer:
     """TRAIN: zero a random fraction dropout_ratio, divide the rest by 1 - dropout_ratio; TEST: x.
 
-    Caffe: dropout_layer.cpp.
+    scale_train: false leaves the rest as it is, and TEST multiplies by 1 - dropout_ratio.
+    sample_weights_test: true makes TEST as TRAIN.
+    Caffe: dropout_layer.cpp; Fast R-CNN has scale_train, SegNet sample_weights_test.
     """
-    ratio = d.param.dropout_param.dropout_ratio
+    p = d.param.dropout_param
+    ratio = p.dropout_ratio
     if not 0 <= ratio < 1:
         d.fail(f"dropout_ratio must be in [0, 1), got {ratio:g}", "dropout_ratio")
-    if d.phase == TEST or ratio == 0:
+    if ratio == 0 or (d.phase == TEST and p.scale_train and not p.sample_weights_test):
         return elementwise(lambda x: x)
+    if d.phase == TEST and not p.sample_weights_test:
+        return elementwise(lambda x: (1 - ratio) * x)
+    kept = 1 - ratio if p.scale_train else 1
 
     def forward(rng, x):
         keep = jax.random.bernoulli(rng, 1 - ratio, x.shape)
-        return jnp.where(keep, x / (1 - ratio), jnp.zeros_like(x))
+        return jnp.where(keep, x / kept, jnp.zeros_like(x))
 
     return stochastic(forward)

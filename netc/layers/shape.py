@@ -253,3 +253,26 @@ def reshape(d: LayerDef) -> Layer:
     """
     new = _reshaped(d)
     return stateless(lambda blobs, x: x.reshape(new))
+
+
+@register("ShuffleChannel", bottoms=1, tops=1)
+def shuffle_channel(d: LayerDef) -> Layer:
+    """Deal the channels of `group` groups out in turn: (N, C, *S) -> the same shape.
+
+    Channel i C/group + j becomes channel j group + i. ShuffleNet: shuffle_channel_layer.cpp.
+    """
+    group, shape = d.param.shuffle_channel_param.group, d.bottoms[0].shape
+    channels = shape[d.axis(1, field="bottom")]
+    if not group or channels % group:
+        d.fail(
+            f"the {channels} channels of bottom '{d.param.bottom[0]}' ({dims(shape)}) must divide "
+            f"by group {group}",
+            "group",
+        )
+
+    def forward(blobs, x, axis=1):
+        before, after = x.shape[:axis], x.shape[axis + 1 :]
+        dealt = x.reshape(*before, group, channels // group, *after)
+        return jnp.swapaxes(dealt, axis, axis + 1).reshape(x.shape)
+
+    return stateless(forward, channels_last=lambda blobs, x: forward(blobs, x, axis=3))

@@ -173,6 +173,29 @@ def _mask(g: Pool, x: Array) -> Array:
     return mask
 
 
+def unpool(x: Array, places: Array, size: Axes) -> Array:
+    """Put each value where a mask of `max_pool_with_mask` says: (N, C, *S) -> (N, C, *size).
+
+    Of several values for one place the last one stays; each of them takes the place's gradient.
+    """
+    rows, room = (-1, math.prod(x.shape[2:])), math.prod(size)
+
+    def scatter(x, index):
+        row = jnp.arange(index.shape[0])[:, None]
+        order = jnp.broadcast_to(jnp.arange(rows[1]), index.shape)
+        last = jnp.full((index.shape[0], room), -1).at[row, index].max(order, mode="drop")
+        values = jnp.take_along_axis(x.reshape(rows), jnp.maximum(last, 0), axis=1)
+        return jnp.where(last < 0, jnp.zeros_like(values), values).reshape(*x.shape[:2], *size)
+
+    def gather(index, dy):
+        values = jnp.take_along_axis(dy.reshape(-1, room), index, axis=1, mode="fill", fill_value=0)
+        return values.reshape(x.shape), None
+
+    f = jax.custom_vjp(scatter)
+    f.defvjp(lambda x, index: (scatter(x, index), index), gather)
+    return f(x, lax.stop_gradient(places).astype(jnp.int32).reshape(rows))
+
+
 def native_sum(g: Pool, x: Array) -> Array:
     """XLA's windowed sum."""
     return _reduce_window(g, x, 0.0, lax.add)

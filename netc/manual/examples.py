@@ -13,7 +13,7 @@ XAVIER = 'weight_filler { type: "xavier" }'
 UNIFORM = 'weight_filler { type: "uniform" min: -0.1 max: 0.1 }'
 SCORES = ("score", "label")
 
-DEPTHWISE = 'convolution_param { num_output: 64 kernel_size: 3 pad: 1 weight_filler { type: "msra" } }'
+DEPTHWISE = 'convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }'
 
 FIELDS = {
     "Accuracy": "accuracy_param { top_k: 5 }",

@@ -75,6 +75,11 @@ BIASES = [
         ("axis: 5", [(2, 3), ()], [], bias),
     )
 ]
+AXPYS = [
+    LayerCase("Axpy", "", [a, x, x], [x],
+        lambda a, x, y: spread(x, a.reshape(x.shape[:2]), 0) * x + y)
+    for a, x in (((2, 3, 1, 1), X), ((2, 3), X), ((4, 5), (4, 5)), ((2, 3, 1), (2, 3, 4)))
+]
 # fmt: on
 
-CASES: list[LayerCase] = [*SCALES, *BIASES]
+CASES: list[LayerCase] = [*SCALES, *BIASES, *AXPYS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layers.test_bad_input import SECOND, Bad
+from ..layers.test_bad_input import FIRST, SECOND, Bad
 
 NOT_NEGATIVE = "num_axes must be non-negative, or -1 to extend to the end of bottom[0], got -2"
 
@@ -42,6 +42,14 @@ FILLERS = [
             "The uniform filler needs min <= max, got 2 and 1", None),
     )
 ]
+FACTOR = "'x0' must be a factor for each channel of bottom[1] 'x1' (2 x 3 x 4), it is"
+
+AXPYS = [
+    Bad("Axpy", "", [(2, 1), (2, 3, 4), (2, 3, 4)], f"bottom[0] {FACTOR} 2 x 1", FIRST),
+    Bad("Axpy", "", [(2, 3, 4), (2, 3, 4), (2, 3, 4)], f"bottom[0] {FACTOR} 2 x 3 x 4", FIRST),
+    Bad("Axpy", "", [(2, 3), (2, 3, 4), (2, 3, 1)],
+        "bottom[2] 'x2' (2 x 3 x 1) must be of the shape of bottom[1] 'x1' (2 x 3 x 4)", "'x2'"),
+]
 # fmt: on
 
-BAD = [*BOTH, *FILLERS]
+BAD = [*BOTH, *FILLERS, *AXPYS]

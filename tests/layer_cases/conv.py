@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cases import LayerCase
-from ..reference import per_axis
+from ..reference import convolution, per_axis
 
 
 def windows(size, kernel, stride, pad, dilation):
@@ -134,6 +134,18 @@ IM2COLS = [
             lambda x: im2col(x, kernel=(4, 5))),
     )
 ]
+
+DEPTHWISE = [
+    LayerCase(type, f"convolution_param {{ num_output: {x[1]} {fields} }}", [x], [y],
+        lambda x, w, *b, how=how: convolution(x, w, *b, group=x.shape[1], **how), blobs)
+    for type in ("ConvolutionDepthwise", "DepthwiseConvolution")
+    for fields, x, y, blobs, how in (
+        ("kernel_size: 3 pad: 1", (2, 4, 5, 6), (2, 4, 5, 6), [(4, 1, 3, 3), (4,)], {"pad": 1}),
+        ("kernel_size: 3 stride: 2 bias_term: false group: 4", (1, 4, 7, 5), (1, 4, 3, 2),
+            [(4, 1, 3, 3)], {"stride": 2}),
+        ("kernel_size: 3", (1, 8, 3, 4), (1, 8, 1, 2), [(8, 1, 3, 3), (8,)], {}),
+    )
+]
 # fmt: on
 
-CASES = [*DECONVOLUTIONS, *IM2COLS]
+CASES = [*DECONVOLUTIONS, *IM2COLS, *DEPTHWISE]

@@ -52,5 +52,14 @@ BAD = [
     Bad("Im2col", "^convolution_param { kernel_size: 5 dilation: 2 pad: 1 }", [IMAGE],
         "kernel 5 x 5 with dilation 2 x 2 covers 9 x 9, more than the padded input 8 x 9 of bottom "
         "'x0' (1 x 4 x 6 x 7)"),
+] + [
+    Bad(type, f"convolution_param {{ kernel_size: 1 {fields} }}", [IMAGE], message)
+    for type in ("ConvolutionDepthwise", "DepthwiseConvolution")
+    for fields, message in (
+        ("num_output: ^8",
+            "num_output must be the 4 channels of bottom 'x0' (1 x 4 x 6 x 7), got 8"),
+        ("num_output: 4 group: ^2",
+            "group must be the 4 channels of bottom 'x0' (1 x 4 x 6 x 7), got 2"),
+    )
 ]
 # fmt: on

@@ -313,6 +313,7 @@ from ..layer_cases import (  # noqa: E402
     norm_bad,
     python_bad,
     recurrent_bad,
+    segment_bad,
     select_bad,
     spatial_bad,
 )
@@ -320,6 +321,7 @@ from ..layer_cases import (  # noqa: E402
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
+    *segment_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
     *python_bad.BAD,
 ]  # fmt: skip

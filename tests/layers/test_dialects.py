@@ -17,7 +17,8 @@ from netc.lowering.plan import Plan
 from netc.prototxt import SourceMap
 from netc.schema import NetState
 
-IN = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } }'
+SHAPE = "shape { dim: 2 dim: 3 dim: 4 dim: 4 }"
+IN = f"layer {{ name: 'x' type: 'Input' top: 'x' input_param {{ {SHAPE} }} }}"
 
 
 @pytest.fixture

@@ -35,6 +35,22 @@ def test_dropout_drops_the_same_in_the_gradient():
     np.testing.assert_array_equal(jax.grad(lambda x: f(x).sum())(x), f(x))
 
 
+def test_dropout_without_scale():
+    fields = "dropout_param { dropout_ratio: 0.25 scale_train: false }"
+    running = run(LayerCase("Dropout", fields, [(30, 40)], [(30, 40)]), "TRAIN")
+    y = tops(running, 0, np.full((30, 40), 3, np.float32))
+    assert set(y.ravel()) == {0, 3}
+
+
+def test_dropout_goes_on_in_test():
+    fields = "dropout_param { sample_weights_test: true }"
+    case = LayerCase("Dropout", fields, [(30, 40)], [(30, 40)])
+    x = np.full((30, 40), 3, np.float32)
+    train, test = (tops(run(case, phase), 0, x) for phase in ("TRAIN", "TEST"))
+    np.testing.assert_array_equal(train, test)
+    assert set(test.ravel()) == {0, 6}
+
+
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
 def test_only_training_draws(phase):
     case = LayerCase("Dropout", "", [(2, 3)], [(2, 3)])
