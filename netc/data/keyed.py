@@ -14,7 +14,7 @@ from typing import Any
 
 from netc.errors import DataError
 
-STRIDE = 64
+STRIDE = 8  # the noted keys of a million records then take about 20 MB
 
 
 class KeyedSource(ABC):

@@ -25,11 +25,12 @@ class LmdbSource(KeyedSource):
 
     def __init__(self, path: str) -> None:
         self._file = _open_once(path)
+        self._version = self._file.version()
         super().__init__(path, self._file.count())
 
     def cursor(self) -> AbstractContextManager[Any]:
-        """A cursor of a read transaction."""
-        return self._file.cursor()
+        """A cursor of a read transaction. Raises DataError when the database has changed."""
+        return self._file.cursor(self._version)
 
 
 class _File:
@@ -42,12 +43,23 @@ class _File:
     def count(self) -> int:
         return self.environment.stat()["entries"]
 
+    def version(self) -> int:
+        """The number of the last transaction that wrote."""
+        return self.environment.info()["last_txnid"]
+
     @contextmanager
-    def cursor(self) -> Iterator[Any]:
+    def cursor(self, version: int) -> Iterator[Any]:
         import lmdb
 
         try:
             with self.environment.begin() as transaction, transaction.cursor() as cursor:
+                if transaction.id() != version:
+                    raise DataError(
+                        f"the database was written to while it was read: transaction "
+                        f"{transaction.id()}, {version} when it was opened",
+                        self.path,
+                        "start again when the program that writes it has ended",
+                    )
                 yield cursor
         except lmdb.Error as e:
             raise DataError(f"the database cannot be read: {e}", self.path) from None

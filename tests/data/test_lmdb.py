@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryDirectory
 
 import lmdb
 import pytest
@@ -15,6 +16,7 @@ from netc.errors import DataError
 from .helpers import write_records
 
 COUNT = 3 * STRIDE + 7
+NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_reads_any_positions(path, records, positions):
 
 
 def test_a_position_outside_is_refused(path):
-    with pytest.raises(IndexError, match="record 199 of 199"):
+    with pytest.raises(IndexError, match=f"record {COUNT} of {COUNT}"):
         LmdbSource(path).read([COUNT])
 
 
@@ -147,12 +149,46 @@ def test_a_file_instead_of_a_folder(tmp_path):
         LmdbSource(str(tmp_path / "file"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to the superuser")
-def test_no_permission(path, tmp_path):
-    shutil.copytree(path, tmp_path / "db")
-    (tmp_path / "db" / "data.mdb").chmod(0)
-    with pytest.raises(DataError, match="cannot open LMDB: Permission denied"):
-        LmdbSource(str(tmp_path / "db"))
+def test_no_permission(path):
+    # Nothing is forbidden to the superuser, so that the test puts on another's shoes; the folders
+    # that pytest makes are closed to those.
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        copy = shutil.copytree(path, os.path.join(folder, "db"))
+        os.chmod(os.path.join(copy, "data.mdb"), 0)
+        superuser = os.geteuid() == 0
+        try:
+            if superuser:
+                os.seteuid(NOBODY)
+            with pytest.raises(DataError, match=r"data.mdb: cannot open LMDB: Permission denied"):
+                LmdbSource(copy)
+        finally:
+            if superuser:
+                os.seteuid(0)
+
+
+def test_a_database_that_a_writer_holds(tmp_path):
+    path = write_records(tmp_path / "db", [b"a", b"b"])
+    code = """
+import lmdb, sys
+with lmdb.open(sys.argv[1], map_size=1 << 20) as environment:
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"00000000", b"c")
+        print(flush=True)
+        sys.stdin.readline()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, path], **pipes) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        source = LmdbSource(path)
+        assert source.read([0, 1]) == [b"a", b"b"]
+        writer.communicate(b"\n")
+    with pytest.raises(
+        DataError, match=r"db: the database was written to .* transaction 2, 1 when"
+    ):
+        source.read([0])
+    assert LmdbSource(path).read([0]) == [b"c"]
 
 
 def test_a_database_that_somebody_else_holds_open(tmp_path):
