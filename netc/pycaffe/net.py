@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
 from netc import transfer
 from netc.compile import Arrays, Program
-from netc.errors import GraphError, UsageError, did_you_mean
+from netc.errors import GraphError, UsageError
 from netc.graph.build import build
 from netc.graph.infer import infer
-from netc.graph.ir import Graph
 from netc.graph.splits import insert_splits
 from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
@@ -25,6 +24,7 @@ from netc.pycaffe import mode
 from netc.pycaffe.blob import Blob
 from netc.pycaffe.fitting import Fitting
 from netc.pycaffe.memory import Memory
+from netc.pycaffe.parts import LayerView, Parts
 from netc.pycaffe.segment import Segment
 from netc.schema import NetParameter, NetState
 from netc.train.sinks import sink
@@ -32,14 +32,7 @@ from netc.weights import read_weights, write_weights
 from netc.weights.match import match
 
 
-class LayerView(NamedTuple):
-    """A layer: its type and its blobs."""
-
-    type: str
-    blobs: list[Blob]
-
-
-class Net:
+class Net(Parts):
     """A net in one phase with every blob in reach.
 
     Net(file, phase, level=0, stages=None, weights=None), or the older Net(file, weights, phase).
@@ -104,10 +97,6 @@ class Net:
         self._memory = Memory(graph.memory, getattr(self, "_memory", None))
         self._shape_blobs()
 
-    @property
-    def _graph(self) -> Graph:
-        return self._fitting.program.graph
-
     def _shape_blobs(self) -> None:
         """Give every blob the shape it has in the graph; where that is new, its values are gone."""
         weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
@@ -119,69 +108,6 @@ class Net:
         )
         for name, shape in shapes.items():
             self.blobs[name].reshape(*shape)
-
-    # What the net is made of.
-
-    @property
-    def name(self) -> str:
-        """The net's name."""
-        return self._graph.name
-
-    @property
-    def params(self) -> OrderedDict[str, list[Blob]]:
-        """Layer name -> its blobs, for layers that have some."""
-        return OrderedDict(
-            (n.name, self._layer_blobs(n)) for n in self._graph.nodes if n.blobs or n.state
-        )
-
-    @property
-    def layers(self) -> list[LayerView]:
-        """The layers in order."""
-        return [LayerView(n.param.type, self._layer_blobs(n)) for n in self._graph.nodes]
-
-    @property
-    def layer_dict(self) -> OrderedDict[str, LayerView]:
-        """Layer name -> layer."""
-        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
-
-    def _layer_blobs(self, node: Any) -> list[Blob]:
-        return [self._blob_by_key[k] for k in node.blobs + node.state]
-
-    @property
-    def inputs(self) -> list[str]:
-        """The tops of Input layers."""
-        return [t for n in self._graph.nodes if n.param.type == "Input" for t in n.param.top]
-
-    @property
-    def outputs(self) -> list[str]:
-        """The blobs that no layer reads, by name."""
-        return [self._graph.blobs[v] for v in self._graph.outputs]
-
-    @property
-    def top_names(self) -> OrderedDict[str, list[str]]:
-        """Layer name -> its tops."""
-        return OrderedDict(
-            (n.name, [self._graph.blobs[t] for t in n.tops]) for n in self._graph.nodes
-        )
-
-    @property
-    def bottom_names(self) -> OrderedDict[str, list[str]]:
-        """Layer name -> its bottoms."""
-        return OrderedDict((n.name, list(n.param.bottom)) for n in self._graph.nodes)
-
-    @property
-    def blob_loss_weights(self) -> OrderedDict[str, float]:
-        """Blob name -> its weight in the objective."""
-        weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
-        return OrderedDict((b, weights.get(b, 0.0)) for b in self.blobs)
-
-    @property
-    def _layer_names(self) -> list[str]:
-        return [n.name for n in self._graph.nodes]
-
-    @property
-    def _blob_names(self) -> list[str]:
-        return list(self.blobs)
 
     # Running.
 
@@ -325,17 +251,6 @@ class Net:
                 found.setdefault(name, []).append(value[: count - at].copy())
         return {k: np.concatenate(v) for k, v in found.items()}
 
-    def _index(self, layer: str) -> int:
-        names = self._layer_names
-        if layer not in names:
-            raise GraphError(f"no layer '{layer}' in the net", hint=did_you_mean(layer, names))
-        return names.index(layer)
-
-    def _named(self, blob: str) -> Blob:
-        if blob not in self.blobs:
-            raise GraphError(f"no blob '{blob}' in the net", hint=did_you_mean(blob, self.blobs))
-        return self.blobs[blob]
-
     # Shapes and files.
 
     def reshape(self) -> None:
@@ -397,9 +312,6 @@ class Net:
         hdf5.write(path, transfer.with_phases(self._graph), blobs)
 
     load_hdf5 = copy_from
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.blobs)
 
 
 def _padded(array: np.ndarray, size: int) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""What pycaffe's Net says it is made of. Caffe: pycaffe.py, _caffe.cpp."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from netc.errors import GraphError, did_you_mean
+from netc.graph.ir import Graph
+from netc.pycaffe.blob import Blob
+from netc.pycaffe.fitting import Fitting
+
+
+class LayerView(NamedTuple):
+    """A layer: its type and its blobs."""
+
+    type: str
+    blobs: list[Blob]
+
+
+class Parts:
+    """The layers, blobs and connections of a net, by name and in order."""
+
+    blobs: OrderedDict[str, Blob]
+    _fitting: Fitting
+    _blob_by_key: dict[str, Blob]
+
+    @property
+    def _graph(self) -> Graph:
+        return self._fitting.program.graph
+
+    @property
+    def name(self) -> str:
+        """The net's name."""
+        return self._graph.name
+
+    @property
+    def params(self) -> OrderedDict[str, list[Blob]]:
+        """Layer name -> its blobs, for layers that have some."""
+        return OrderedDict(
+            (n.name, self._layer_blobs(n)) for n in self._graph.nodes if n.blobs or n.state
+        )
+
+    @property
+    def layers(self) -> list[LayerView]:
+        """The layers in order."""
+        return [LayerView(n.param.type, self._layer_blobs(n)) for n in self._graph.nodes]
+
+    @property
+    def layer_dict(self) -> OrderedDict[str, LayerView]:
+        """Layer name -> layer."""
+        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
+
+    def _layer_blobs(self, node: Any) -> list[Blob]:
+        return [self._blob_by_key[k] for k in node.blobs + node.state]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The tops of Input layers."""
+        return [t for n in self._graph.nodes if n.param.type == "Input" for t in n.param.top]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The blobs that no layer reads, by name."""
+        return [self._graph.blobs[v] for v in self._graph.outputs]
+
+    @property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name -> its tops."""
+        return OrderedDict(
+            (n.name, [self._graph.blobs[t] for t in n.tops]) for n in self._graph.nodes
+        )
+
+    @property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name -> its bottoms."""
+        return OrderedDict((n.name, list(n.param.bottom)) for n in self._graph.nodes)
+
+    @property
+    def blob_loss_weights(self) -> OrderedDict[str, float]:
+        """Blob name -> its weight in the objective."""
+        weights = {self._graph.blobs[v]: w for v, w in self._graph.weights.items()}
+        return OrderedDict((b, weights.get(b, 0.0)) for b in self.blobs)
+
+    @property
+    def _layer_names(self) -> list[str]:
+        return [n.name for n in self._graph.nodes]
+
+    @property
+    def _blob_names(self) -> list[str]:
+        return list(self.blobs)
+
+    def _index(self, layer: str) -> int:
+        names = self._layer_names
+        if layer not in names:
+            raise GraphError(f"no layer '{layer}' in the net", hint=did_you_mean(layer, names))
+        return names.index(layer)
+
+    def _named(self, blob: str) -> Blob:
+        if blob not in self.blobs:
+            raise GraphError(f"no blob '{blob}' in the net", hint=did_you_mean(blob, self.blobs))
+        return self.blobs[blob]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.blobs)
