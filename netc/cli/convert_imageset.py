@@ -66,5 +66,5 @@ def run(args: argparse.Namespace) -> int:
     if left_out:
         log.error("%d images cannot be read and are left out:", len(left_out))
     for item in left_out:
-        log.error("%s:%d: %s%s", args.listfile, item.line, args.root, item.path)
+        log.error("%s: %s%s", item.where, args.root, item.files[0])
     return 1 if left_out else 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from math import isfinite, prod
+from math import prod
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,23 +16,14 @@ import numpy as np
 from netc.data.datum import encode_file, encode_raw, parse, pixels, planes
 from netc.data.draws import permutation
 from netc.data.fail import dims
+from netc.data.lists import Row, read_labelled
 from netc.data.writer import write_database
-from netc.errors import DataError, UsageError, raise_all
-from netc.load import read_bytes
+from netc.errors import DataError, UsageError
 
 PROGRESS = 1000
 AHEAD = 4  # images per thread that may wait to be written
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Item(NamedTuple):
-    """A line of the list: a path below the root, a label, its number, and the labels if several."""
-
-    path: str
-    label: int
-    line: int = 0
-    labels: tuple[float, ...] = ()
 
 
 class Style(NamedTuple):
@@ -67,8 +58,8 @@ def convert_imageset(
     force: bool = False,
     threads: int | None = None,
     log: Callable[[str], None] = print,
-) -> tuple[Item, ...]:
-    """Write the images of a list to a database; the items whose images cannot be read.
+) -> tuple[Row, ...]:
+    """Write the images of a list to a database; the lines whose images cannot be read.
 
     A line of the list is `path label`, split at its last blank, or `path label label ...` with as
     many as `labels` says; `root` is put before the path as it stands. Keys are `%08d_path`,
@@ -82,9 +73,10 @@ def convert_imageset(
     if (resize_width > 0) != (resize_height > 0) or min(resize_width, resize_height) < 0:
         sizes = f"{resize_width} and {resize_height}"
         raise UsageError(f"resize_width and resize_height must be set together, got {sizes}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, got {threads}")
-    items = read_list(listfile, labels)
+    for name, value in (("threads", threads), ("labels", labels)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} must be at least 1, got {value}")
+    items = read_labelled(listfile, labels)
     if encode_type and not encoded:
         log("encode_type specified, assuming encoded=true.")
     style = Style(gray, resize_width, resize_height, encoded or bool(encode_type), encode_type)
@@ -92,12 +84,12 @@ def convert_imageset(
         log("Shuffling data")
         items = [items[i] for i in permutation(seed, "convert_imageset", 0, len(items))]
     log(f"A total of {len(items)} images.")
-    asked = repr((root, items, style, check_size))
+    asked = repr((root, items, style, check_size, backend))
     making = sha256(asked.encode(errors="surrogateescape")).hexdigest()
-    unreadable: list[Item] = []
+    unreadable: list[Row] = []
     shape: tuple[int, ...] = ()
     with write_database(db, backend, force, making) as writer:
-        todo = [(f"{index:08d}_{item.path}", item) for index, item in enumerate(items)]
+        todo = [(f"{index:08d}_{item.files[0]}", item) for index, item in enumerate(items)]
         if writer.begun is not None:
             todo = [(key, item) for key, item in todo if _bytes(key) not in writer]
             shape = pixels(parse(writer.begun), color=not gray).shape
@@ -106,7 +98,7 @@ def convert_imageset(
         made = in_order(lambda x: make(root, x[1], style), todo, threads)
         for (key, item), (record, found) in zip(todo, made, strict=True):
             if not found:
-                log(f"Could not open or find file {root}{item.path}")
+                log(f"Could not open or find file {root}{item.files[0]}")
                 unreadable.append(item)
                 continue
             shape = shape or found
@@ -114,7 +106,7 @@ def convert_imageset(
                 raise DataError(
                     f"Incorrect data field size {prod(found)}: the image is {dims(found)}, "
                     f"the first one {dims(shape)}",
-                    root + item.path,
+                    root + item.files[0],
                 )
             writer.put(_bytes(key), record)
             count += 1
@@ -141,37 +133,14 @@ def in_order(f: Callable[[T], R], items: Iterable[T], threads: int | None = None
             yield waiting.popleft().result()
 
 
-def make(root: str, item: Item, style: Style) -> tuple[bytes, tuple[int, ...]]:
+def make(root: str, item: Row, style: Style) -> tuple[bytes, tuple[int, ...]]:
     """The record of an item and the shape (C, H, W) of its image, () if that cannot be read."""
-    path = root + item.path
+    path = root + item.files[0]
     data = _read(path)
     image = decode(data, style)
     if image is None:
         return b"", ()
     return encode(path, data, image, item, style), planes(image).shape
-
-
-def read_list(listfile: str, labels: int = 1) -> list[Item]:
-    """The lines `path label` of a text file, with whole numbers, or `path label label ...` with
-    numbers of any kind. Raises UsageError, and DataError naming file and line.
-    """
-    if labels < 1:
-        raise UsageError(f"labels must be at least 1, got {labels}")
-    what = "an integer label" if labels == 1 else f"{labels} numbers"
-    text = read_bytes(listfile).decode(errors="surrogateescape")
-    items, errors = [], []
-    for number, line in enumerate(text.split("\n"), 1):
-        path, *words = line.rstrip().rsplit(" ", labels)
-        given = _labels(words) if len(words) == labels and path else None
-        if given is not None:
-            items.append(Item(path, int(given[0]), number, given if labels > 1 else ()))
-        elif line.strip():
-            message = f"expected a path, a blank and {what}, got '{line.rstrip()}'"
-            errors.append(DataError(message, f"{listfile}:{number}"))
-    raise_all(errors)
-    if not items:
-        raise DataError("the list is empty", listfile)
-    return items
 
 
 def decode(data: bytes, style: Style) -> np.ndarray | None:
@@ -185,35 +154,26 @@ def decode(data: bytes, style: Style) -> np.ndarray | None:
     return image
 
 
-def encode(path: str, data: bytes, image: np.ndarray, item: Item, style: Style) -> bytes:
+def encode(path: str, data: bytes, image: np.ndarray, item: Row, style: Style) -> bytes:
     """The record of an image; a file that already is as asked for goes in as it stands.
 
     Raises DataError when OpenCV cannot write files of this kind.
     """
     import cv2
 
+    label, labels = int(item.numbers[0]), item.numbers if len(item.numbers) > 1 else ()
     if not style.encoded:
-        return encode_raw(planes(image), item.label, item.labels)
+        return encode_raw(planes(image), label, labels)
     own = _kind(Path(path).suffix)
     kind = _kind(style.encode_type) or own
     if kind == own and not style.width and not (style.gray and _has_color(data)):
-        return encode_file(data, item.label, item.labels)
+        return encode_file(data, label, labels)
     try:
         written = cv2.imencode(f".{kind}", image)[1]
     except cv2.error:
         hint = "name a kind that OpenCV can write with -encode_type, such as png or jpg"
         raise DataError(f"cannot encode an image as '{kind}'", path, hint) from None
-    return encode_file(written.tobytes(), item.label, item.labels)
-
-
-def _labels(words: Sequence[str]) -> tuple[float, ...] | None:
-    """Labels as numbers, the first one fit for an int32; a single one is whole. None for others."""
-    try:
-        labels = tuple(map(float, words)) if len(words) > 1 else (int(words[0]),)
-    except ValueError:
-        return None
-    fit = all(map(isfinite, labels)) and -(1 << 31) <= labels[0] < 1 << 31
-    return labels if fit else None
+    return encode_file(written.tobytes(), label, labels)
 
 
 def _bytes(key: str) -> bytes:

@@ -30,18 +30,21 @@ def lines(source: str) -> Iterator[tuple[str, str]]:
             yield line.rstrip(), f"{source}:{number}"
 
 
-def read_labelled(source: str) -> list[Row]:
-    """The lines `path label`, split at the last blank. Raises DataError naming file and line.
+def read_labelled(source: str, labels: int = 1) -> list[Row]:
+    """The lines `path label`, split at the last blank; with several labels `path label label ...`,
+    which are numbers of any kind. Raises DataError naming file and line.
 
     Caffe: image_data_layer.cpp.
     """
+    wanted = "an integer label" if labels == 1 else f"{labels} numbers"
 
     def parse(line: str, where: str) -> Row:
-        path, _, label = line.rpartition(" ")
-        if not path or not _is_int(label):
-            what = f"expected a path, a blank and an integer label, got '{line}'"
-            raise DataError(what, where)
-        return Row((path,), (float(label),), where)
+        path, *words = line.rsplit(" ", labels)
+        numbers = tuple(map(_number, words))
+        fits = len(words) == labels and -(1 << 31) <= numbers[0] < 1 << 31
+        if not path or not fits or math.nan in numbers or (labels == 1 and not _is_int(words[0])):
+            raise DataError(f"expected a path, a blank and {wanted}, got '{line}'", where)
+        return Row((path,), numbers, where)
 
     return _rows(source, parse)
 
@@ -128,6 +131,7 @@ def _number(text: str) -> float:
 
 def _is_int(text: str) -> bool:
     try:
-        return -(1 << 31) <= int(text) < 1 << 31
+        int(text)
     except ValueError:
         return False
+    return True

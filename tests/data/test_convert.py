@@ -50,7 +50,7 @@ def folder(tmp_path, monkeypatch):
 def test_keys_labels_and_pixels(folder):
     log = []
     (left_out,) = convert_imageset("./", "list", "db", log=log.append)
-    assert left_out == ("c.png", 20, 3, ())
+    assert left_out == (("c.png",), (20,), "list:3")
     found = records("db")
     names = ["00000000_a b.png", "00000001_b.jpg", "00000003_d.JPEG", "00000004_e.png"]
     assert [key.decode() for key in found] == names
@@ -183,8 +183,8 @@ def test_an_interrupted_conversion_is_gone_on_with(folder, monkeypatch, backend)
     read = []
 
     def interrupted(root, item, style):
-        read.append(item.path)
-        if item.path == "d.JPEG":
+        read.append(item.files[0])
+        if item.files[0] == "d.JPEG":
             raise KeyboardInterrupt
         return make(root, item, style)
 
@@ -192,13 +192,13 @@ def test_an_interrupted_conversion_is_gone_on_with(folder, monkeypatch, backend)
     with pytest.raises(KeyboardInterrupt):
         quiet("", "list", "db", backend=backend, check_size=True, threads=1)
     assert not (folder / "db").exists() and (folder / "db.partial").exists()
-    monkeypatch.setattr(convert, "make", lambda *x: read.append(x[1].path) or make(*x))
+    monkeypatch.setattr(convert, "make", lambda *x: read.append(x[1].files[0]) or make(*x))
     read.clear()
     log = []
     left_out = quiet("", "list", "db", backend=backend, check_size=True, log=log.append)
     assert read == ["c.png", "d.JPEG", "e.png"]
     assert "Going on where it was interrupted: 2 images are in." in log
-    assert log[-1] == "Processed 4 files." and [item.line for item in left_out] == [3]
+    assert log[-1] == "Processed 4 files." and [row.where for row in left_out] == ["list:3"]
     assert everything("db", backend) == everything("straight", backend)
     assert not (folder / "db.partial").exists()
 
