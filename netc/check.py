@@ -18,6 +18,7 @@ from netc.lowering.plan import Plan
 from netc.opening import Shapes, each, in_state, is_solver, stand_in
 from netc.phase import filter_net
 from netc.schema import Phase
+from netc.train import monitors
 from netc.train.nets import NetInState, check_solver, resolve
 from netc.transfer import shared_blobs
 
@@ -164,6 +165,9 @@ class _Checking:
         checked = self.nets(named)
         if self.infer_shapes:
             self.attempt(check_solver, solver)
+            if nets and len(checked) == len(named):
+                train, *tested = (net.graph for _, net in checked)
+                self.attempt(monitors.find, solver, train, tested)
         else:
             self.note("the solver's type and rate policy were not checked (shapes are off)")
         tests = [net for state, net in checked if state.state.phase == Phase.TEST]

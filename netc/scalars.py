@@ -16,6 +16,7 @@ _INTEGER_RANGES = {
     Field.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     Field.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_INTEGER_WORDS = {("caffe.SolverParameter.test_iter", "auto"): -1}
 _BOOLS: dict[str, bool] = {
     **dict.fromkeys(("true", "t", "1", "True"), True),
     **dict.fromkeys(("false", "f", "0", "False"), False),
@@ -80,6 +81,8 @@ def _escaped(match: re.Match[bytes]) -> bytes:
 
 
 def _integer(word: str, known: Field) -> int:
+    if (known.full_name, word) in _INTEGER_WORDS:
+        return _INTEGER_WORDS[known.full_name, word]
     octal = re.fullmatch(r"(-?)0(\d+)", word)  # as in C
     low, high = _INTEGER_RANGES[known.cpp_type]
     try:

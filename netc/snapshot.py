@@ -1,8 +1,9 @@
 """Snapshots: weights, solver state and a sidecar, each written whole, the state last.
 
 `PREFIX_iter_N.caffemodel` and `PREFIX_iter_N.solverstate` are Caffe's. `PREFIX_iter_N.run.json`
-holds what Caffe does not keep: seed, data positions, the window of losses, and the digests of the
-other two, so that a pair that does not belong together is noticed.
+holds what Caffe does not keep: seed, data positions, the window of losses, what monitors have seen,
+and the digests of the others, so that a pair that does not belong together is noticed.
+`PREFIX_iter_N.ema.caffemodel` has the averaged weights of a solver with ema_decay.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,11 +31,12 @@ STATE_NAME = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
 
 
 class Paths(NamedTuple):
-    """The three files of a snapshot."""
+    """The files of a snapshot; average is "" where it has none."""
 
     model: str
     state: str
     run: str
+    average: str = ""
 
 
 class Snapshot(NamedTuple):
@@ -47,7 +50,12 @@ class Snapshot(NamedTuple):
 def paths(prefix: str, iteration: int, hdf5: bool = False) -> Paths:
     """The names of the snapshot of an iteration."""
     base, end = f"{prefix}_iter_{iteration}", ".h5" if hdf5 else ""
-    return Paths(f"{base}.caffemodel{end}", f"{base}.solverstate{end}", f"{base}.run.json")
+    return Paths(
+        f"{base}.caffemodel{end}",
+        f"{base}.solverstate{end}",
+        f"{base}.run.json",
+        f"{base}.ema.caffemodel{end}",
+    )
 
 
 def prefix_of(snapshot_prefix: str, solver_file: str) -> str:
@@ -70,8 +78,9 @@ def write(
     history: Sequence[Any],
     current_step: int,
     run: dict[str, Any],
-) -> None:
-    """Write the three files, model first and state last, each whole or not at all.
+    average: Blobs | None = None,
+) -> Paths:
+    """Write the files, model first and state last, each whole or not at all; those written.
 
     Raises SnapshotError when one cannot be written; what was there before stays.
     """
@@ -79,12 +88,50 @@ def write(
     try:
         write_weights(where.model, net, blobs)
         digest = {"model": _digest(where.model), "history": _history_digest(history)}
+        if average is not None:
+            write_weights(where.average, net, average)
+            digest["average"] = _digest(where.average)
         with atomic(where.run, "w") as file:
             json.dump({**run, "iteration": iteration, "sha256": digest}, file, indent=1)
         write_state(where.state, state)
     except (NetcError, OSError) as error:
         reason = error.message if isinstance(error, NetcError) else error.strerror or str(error)
         raise SnapshotError(f"the snapshot was not written: {reason}", where.state) from error
+    return where if average is not None else where._replace(average="")
+
+
+def keep_best(prefix: str, where: Paths) -> str:
+    """Give the weights of a snapshot that tests see the name PREFIX_best.caffemodel as well.
+
+    Raises SnapshotError when that cannot be written; what was there before stays.
+    """
+    best = f"{prefix}_best.caffemodel{'.h5' if where.model.endswith('.h5') else ''}"
+    try:
+        with open(where.average or where.model, "rb") as weights, atomic(best) as file:
+            shutil.copyfileobj(weights, file)
+    except OSError as error:
+        raise SnapshotError(f"the best weights were not kept: {error.strerror}", best) from error
+    return best
+
+
+def prune(prefix: str, newest: int, keep: int, best: int) -> list[int]:
+    """Remove the snapshots before iteration `newest`, save the last `keep` with it and `best`.
+
+    The iterations removed. Later ones are of another run and stay. The state goes first, so that
+    what a crash leaves behind is no snapshot. Raises SnapshotError.
+    """
+    older = sorted((it, path) for it, path in _states(prefix) if it < newest)
+    removed = [(it, path) for it, path in older[: max(len(older) - keep + 1, 0)] if it != best]
+    for iteration, path in removed:
+        model, state, run, average = paths(prefix, iteration, path.endswith(".h5"))
+        for file in (state, run, average, model):
+            try:
+                Path(file).unlink(missing_ok=True)
+            except OSError as error:
+                raise SnapshotError(
+                    f"an old snapshot was not removed: {error.strerror}", file
+                ) from error
+    return [iteration for iteration, _ in removed]
 
 
 def read(state_path: str) -> Snapshot:
@@ -115,18 +162,23 @@ def read(state_path: str) -> Snapshot:
         raise SnapshotError(
             f"{there[0]} is not the file that was written with this state", state_path
         )
-    return Snapshot(Paths(fitting[0] if fitting else "", state_path, run_path), state, run)
+    end = ".h5" if state_path.endswith(".h5") else ""
+    average = f"{run_path.removesuffix('.run.json')}.ema.caffemodel{end}"
+    if "average" not in digests:
+        average = ""
+    elif not os.path.exists(average) or _digest(average) != digests["average"]:
+        raise SnapshotError(
+            f"the averaged weights that were written with this state are missing: {average}",
+            state_path,
+            "they belong beside it",
+        )
+    files = Paths(fitting[0] if fitting else "", state_path, run_path, average)
+    return Snapshot(files, state, run)
 
 
 def newest(prefix: str) -> Snapshot | None:
     """The newest complete snapshot under a prefix, or None."""
-    folder, stem = os.path.split(prefix)
-    found = []
-    for name in os.listdir(folder or ".") if os.path.isdir(folder or ".") else ():
-        match = STATE_NAME.search(name)
-        if match and name[: match.start()] == stem:
-            found.append((int(match[1]), os.path.join(folder, name)))
-    for _, path in sorted(found, reverse=True):
+    for _, path in sorted(_states(prefix), reverse=True):
         try:
             found = read(path)
         except NetcError as error:
@@ -135,6 +187,17 @@ def newest(prefix: str) -> Snapshot | None:
         if found.run or not os.path.exists(found.paths.run):
             return found
     return None
+
+
+def _states(prefix: str) -> list[tuple[int, str]]:
+    """The state files under a prefix, with their iterations."""
+    folder, stem = os.path.split(prefix)
+    found = []
+    for name in os.listdir(folder or ".") if os.path.isdir(folder or ".") else ():
+        match = STATE_NAME.search(name)
+        if match and name[: match.start()] == stem:
+            found.append((int(match[1]), os.path.join(folder, name)))
+    return found
 
 
 def probe(prefix: str) -> Path:

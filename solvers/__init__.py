@@ -13,6 +13,7 @@ from netc.solvers.adamw import ADAMW
 from netc.solvers.base import Solver as Solver
 from netc.solvers.base import get_history as get_history
 from netc.solvers.base import global_norm as global_norm
+from netc.solvers.base import mean as mean
 from netc.solvers.base import set_history as set_history
 from netc.solvers.base import transformation as transformation
 from netc.solvers.lars import LARS

@@ -41,7 +41,8 @@ def transformation(
     """Summed gradients to updates: clip, normalise, regularise, the solver's rule, descend.
 
     lr_mult, decay_mult: trees of floats shaped like the parameters. `update` takes the keyword
-    arguments `rate` (this iteration's learning rate) and `iteration` (counted from 0).
+    arguments `rate` (this iteration's learning rate), `iteration` (counted from 0) and `decay`
+    (the part of weight_decay that counts, 1 by default).
     """
     decay = regularize(p.regularization_type, p.weight_decay, decay_mult)
     rate = local_rate(lr_mult)
@@ -95,14 +96,17 @@ def normalize(iter_size: int) -> optax.GradientTransformation:
 
 
 def regularize(kind: str, weight_decay: float, decay_mult: Tree) -> optax.GradientTransformation:
-    """g + decay w (L2) or g + decay sign(w) (L1), decay = weight_decay decay_mult."""
+    """g + decay w (L2) or g + decay sign(w) (L1), decay = part weight_decay decay_mult."""
     penalty = {"L2": lambda w: w, "L1": jnp.sign}[kind]
 
-    def one(g: jax.Array, w: jax.Array, mult: float) -> jax.Array:
-        decay = weight_decay * mult
-        return g + decay * penalty(w) if decay else g
+    def f(updates: Tree, params: Tree, decay: Any = 1.0, **extra: Any) -> Tree:
+        def one(g: jax.Array, w: jax.Array, mult: float) -> jax.Array:
+            whole = weight_decay * mult
+            return g + jnp.asarray(decay * whole, g.dtype) * penalty(w) if whole else g
 
-    return stateless(lambda g, params, **extra: jax.tree.map(one, g, params, decay_mult))
+        return jax.tree.map(one, updates, params, decay_mult)
+
+    return stateless(f)
 
 
 def local_rate(lr_mult: Tree) -> optax.GradientTransformation:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 Policy = Callable[["SolverParameter", Any], Any]
 LAST = 2**31 - 1
+EPOCHS = {  # fields that count in epochs -> the fields that count the same in iterations
+    "max_epoch": "max_iter",
+    "test_interval_epoch": "test_interval",
+    "snapshot_epoch": "snapshot",
+    "stepsize_epoch": "stepsize",
+    "stepvalue_epoch": "stepvalue",
+    "warmup_epoch": "warmup_iter",
+    "restart_period_epoch": "restart_period",
+}
 
 
 def _fixed(p: SolverParameter, it: Any) -> Any:
@@ -30,8 +39,13 @@ def _step(p: SolverParameter, it: Any) -> Any:
 
 
 def _exp(p: SolverParameter, it: Any) -> Any:
-    """base_lr gamma^it"""
-    return _power(p, it)
+    """base_lr gamma^it, or base_lr gamma^(it / stepsize) with stepsize_epoch"""
+    return _power(p, _ratio(it, jnp.full_like(it, p.stepsize)) if p.stepsize_epoch else it)
+
+
+def _plateau(p: SolverParameter, it: Any) -> Any:
+    """base_lr factor^k, k how often the output that `plateau` monitors has stalled"""
+    return _fixed(p, it)  # the factor comes from outside: it depends on the run
 
 
 def _inv(p: SolverParameter, it: Any) -> Any:
@@ -141,6 +155,7 @@ POLICIES: dict[str, Policy] = {
     "cosine": _cosine,
     "cosine_restarts": _cosine_restarts,
     "one_cycle": _one_cycle,
+    "plateau": _plateau,
 }
 NEEDS: dict[str, tuple[str, ...]] = {
     "step": ("stepsize", "gamma"),
@@ -151,4 +166,5 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sigmoid": ("stepsize", "gamma"),
     "cosine_restarts": ("restart_period",),
     "one_cycle": ("max_lr",),
+    "plateau": ("plateau",),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 from netc.solvers.base import Problem
-from netc.solvers.policies import NEEDS, POLICIES, restarts, steps
+from netc.solvers.policies import EPOCHS, NEEDS, POLICIES, restarts, steps
 
 if TYPE_CHECKING:
     from netc.schema import SolverParameter
@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 RATES = ("base_lr", "min_lr", "max_lr", "warmup_start_lr")
 
 
-def schedule(p: SolverParameter) -> Callable[[Any], Any]:
+def schedule(p: SolverParameter) -> Callable[..., Any]:
     """The learning rate as a function of the iteration (int32 of any shape), float32.
 
     The policy's rate or min_lr, whichever is higher. Before warmup_iter, a straight line from
-    warmup_start_lr to what that gives at warmup_iter. `problems` tells messages that have none.
+    warmup_start_lr to what that gives at warmup_iter. A second argument is what `plateau` makes of
+    it: min(rate, max(rate factor, minimum)). `problems` tells messages that have no schedule.
     """
     policy, warmup = POLICIES[p.lr_policy], p.warmup_iter
     start, floor = jnp.float32(p.warmup_start_lr), jnp.float32(p.min_lr)
 
-    def rate(it: Any) -> Any:
+    def rate(it: Any, factor: Any = None) -> Any:
         it = jnp.asarray(it, jnp.int32)
-        reached = jnp.maximum(policy(p, jnp.maximum(it, warmup)), floor)
-        if not warmup:
-            return reached
-        line = start + (reached - start) * (it.astype(jnp.float32) / jnp.float32(warmup))
-        return jnp.where(it < warmup, line, reached)
+        rate = jnp.maximum(policy(p, jnp.maximum(it, warmup)), floor)
+        if warmup:
+            line = start + (rate - start) * (it.astype(jnp.float32) / jnp.float32(warmup))
+            rate = jnp.where(it < warmup, line, rate)
+        if factor is None:
+            return rate
+        return jnp.minimum(rate, jnp.maximum(rate * factor, jnp.float32(p.plateau.minimum)))
 
     return rate
 
@@ -48,18 +51,19 @@ def problems(p: SolverParameter) -> Iterator[Problem]:
         yield f"Unknown learning rate policy: {policy or '(none)'}", "lr_policy"
         return
     needs = NEEDS.get(policy, ())
-    given = {field.name for field, _ in p.ListFields()}
+    given = {EPOCHS.get(field.name, field.name) for field, _ in p.ListFields()}
     if missing := [f for f in needs if f not in given]:
         yield f"lr_policy {policy} needs {' and '.join(missing)}", "lr_policy"
     for field in ("stepsize", "restart_period"):
-        if field in needs and field in given and getattr(p, field) <= 0:
+        if field in needs and p.HasField(field) and getattr(p, field) <= 0:
             yield _must(p, field, f"be greater than 0 for lr_policy {policy}")
     if "gamma" in needs and p.gamma < 0:
         yield _must(p, "gamma", "be at least 0")
     if policy == "multistep":
-        for i, (before, value) in enumerate(pairwise(p.stepvalue), 1):
-            if value < before:
-                yield f"stepvalue must not fall, got {value} after {before}", "stepvalue", i
+        for field in ("stepvalue", "stepvalue_epoch"):
+            for i, (before, value) in enumerate(pairwise(getattr(p, field)), 1):
+                if value < before:
+                    yield f"{field} must not fall, got {value:.12g} after {before:.12g}", field, i
     if policy == "cosine_restarts" and p.restart_mult < 1:
         yield _must(p, "restart_mult", "be at least 1")
     if policy == "one_cycle" and not 0 < p.peak_at < 1:

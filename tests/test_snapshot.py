@@ -56,11 +56,13 @@ def test_names():
         "p_iter_12.caffemodel",
         "p_iter_12.solverstate",
         "p_iter_12.run.json",
+        "p_iter_12.ema.caffemodel",
     )
     assert snapshot.paths("p", 12, hdf5=True) == (
         "p_iter_12.caffemodel.h5",
         "p_iter_12.solverstate.h5",
         "p_iter_12.run.json",
+        "p_iter_12.ema.caffemodel.h5",
     )
 
 

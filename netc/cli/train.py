@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import flag, open_solver, solver_flags, stages, weights
+from netc.cli.common import flag, open_solver, rules, solver_flags, stages, weights
 from netc.errors import UsageError
 
 
@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-run-dir", action="store_true", help="keep no run folder")
     parser.add_argument("--profile", action="store_true", help="say where the time went")
     parser.add_argument(
+        "--workers", type=int, default=0, help="processes that make batches (0: threads do)"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="one step, one test batch, one snapshot, then stop"
     )
     parser.add_argument(
@@ -41,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
     if args.snapshot and args.resume:
         raise UsageError("give -snapshot or --resume, not both")
+    if args.workers < 0:
+        raise UsageError(f"--workers must not be negative, got {args.workers}")
     to_stderr()
     settings = [] if args.iterations is None else [f"max_iter={args.iterations}"]
     path, solver, platform = open_solver(args, settings, args.allow_unknown)
@@ -56,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
             platform=platform,
             snapshot=args.snapshot,
             weights=weights(args),
+            rules=rules(args),
             resume=args.resume == "auto",
             level=args.level,
             stages=stages(args),
@@ -65,5 +71,6 @@ def run(args: argparse.Namespace) -> int:
             run_dir=None if args.no_run_dir else args.run_dir or "",
             dry_run=args.dry_run,
             profile=args.profile,
+            workers=args.workers,
         ),
     )

@@ -110,7 +110,8 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of the next iteration."""
-        return float(schedule(self._session.p)(self.iter))
+        factor = self._session.carry.scales.get("plateau")
+        return float(schedule(self._session.p)(self.iter, factor))
 
     def step(self, n: int) -> None:
         """Run n iterations, with tests, log lines and snapshots as the solver says."""

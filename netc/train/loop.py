@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from netc.compile import Program
+from netc import snapshot
+from netc.compile import Arrays, Program
 from netc.errors import DataError, SnapshotError
 from netc.lowering.platform import jit
 from netc.prototxt import to_text
 from netc.schema import SolverParameter
+from netc.snapshot import Paths
 from netc.train import debug, health
 from netc.train.log import number, output_lines
+from netc.train.monitors import Track
 from netc.train.progress import Progress
 from netc.train.record import Record
 from netc.train.saving import current_step, save
@@ -60,7 +63,7 @@ class Loop:
         self.session, self.p = session, session.p
         self.prefix, self.record = prefix, record
         self.signals = signals or Signals("none", "none")
-        self.stopping = False
+        self.stopping = session.watch.stopped(self.p)
         self.saved_at = -1
         self._due: deque[Due] = deque()
         self._bar, self._bar_enabled = Progress(0, 0, 0, enabled=False), progress
@@ -194,26 +197,44 @@ class Loop:
         A test that is cut short leaves the test data where they were: a run that goes on from
         here does it again.
         """
+        if self.session.iteration == self.session.watch.shown:
+            return  # the run goes on from a snapshot that was taken for what this test told
         self.flush()
         began, tests = time.perf_counter(), self.session.tests
         self._tests_from = [net.batches.k for net in tests]
+        means: list[Arrays] = []
         for index in range(len(tests)):
-            self.test(index)
+            means.append(self.test(index))
             if self.stopping:
                 for net, k in zip(tests, self._tests_from, strict=True):
                     net.batches.seek(k)
                 break
         self._tests_from = None
+        if self.session.monitors and not self.stopping:
+            self.observe(means)
         then, at = self._shown
         self._shown = (then + time.perf_counter() - began, at)  # the speed is that of training
 
-    def test(self, index: int) -> None:
+    def observe(self, tests: list[Arrays]) -> None:
+        """Show the tests to the monitors, tell what has come of it, and do it."""
+        told = self.session.observe(tests)
+        for use, text in told.items():
+            log.info("Iteration %d, %s: %s", self.session.iteration, use, text)
+        if "keep_best" in told and (where := self.save()):
+            try:
+                log.info("Best weights so far: %s", snapshot.keep_best(self.prefix, where))
+            except SnapshotError as error:
+                log.warning("%s; training goes on", error.message)
+        self.stopping = self.session.watch.stopped(self.p)
+
+    def test(self, index: int) -> Arrays:
+        """Test one net and tell the means of its outputs, which are also returned."""
         net, it = self.session.tests[index], self.session.iteration
         log.info("Iteration %d, Testing net (#%d)", it, index)
         means = self.session.test(index, self._may_go_on)
         if means is None:
             log.info("Test interrupted.")
-            return
+            return {}
         loss = means.pop("", math.nan)
         if self.p.test_compute_loss:
             log.info("Test loss: %s", number(float(loss)))
@@ -223,6 +244,7 @@ class Loop:
         if self.record:
             named = {graph.blobs[k]: v for k, v in means.items()}
             self.record.write(f"test {index}", it, {**named, "loss_sum": loss})
+        return means
 
     def _may_go_on(self) -> bool:
         while (asked := self.signals.take()) != "none":
@@ -232,18 +254,30 @@ class Loop:
                 self.stopping = True
         return not self.stopping
 
-    def save(self) -> None:
-        """Write a snapshot; one that fails is only a warning."""
+    def save(self) -> Paths | None:
+        """Write a snapshot, and remove old ones; one that fails is only a warning, and None."""
         self.flush()
         try:
             where = save(self.session, self.prefix, self._tests_from)
         except SnapshotError as error:
             log.warning("%s; training goes on", error.message)
-            return
+            return None
         self.saved_at = self.session.iteration
         kind = "HDF5" if where.model.endswith(".h5") else "binary proto"
         log.info("Snapshotting to %s file %s", kind, where.model)
         log.info("Snapshotting solver state to %s file %s", kind, where.state)
+        if self.p.keep_last:
+            self.prune()
+        return where
+
+    def prune(self) -> None:
+        """Remove the snapshots that keep_last leaves no room for."""
+        best = self.session.watch.tracks.get("keep_best", Track()).at
+        try:
+            for it in snapshot.prune(self.prefix, self.saved_at, self.p.keep_last, best):
+                log.info("Removing the snapshot of iteration %d", it)
+        except SnapshotError as error:
+            log.warning("%s; training goes on", error.message)
 
     def finish(self) -> None:
         """The last snapshot, the last loss, the last test."""

@@ -84,7 +84,7 @@ def _tests(
             f"nets, {len(p.test_state)} test_state",
             source.at("test_state", 0),
         )
-    if loaded and p.test_interval <= 0:
+    if loaded and p.test_interval <= 0 and not p.HasField("test_interval_epoch"):
         given = ("test_interval",) if p.HasField("test_interval") else ("test_iter", 0)
         raise SolverError(
             "test_interval must be greater than 0 where there are test nets, "
@@ -133,6 +133,7 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
     """
     from netc.solvers import POLICIES, SOLVERS
     from netc.solvers.schedules import problems
+    from netc.train import epochs, monitors
 
     p, source = solver.message, solver.source
     errors: list[NetcError] = []
@@ -152,6 +153,11 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
     for message, *field in problems(p):
         unknown = field == ["lr_policy"] and p.lr_policy not in POLICIES
         wrong(message, *field, hint=did_you_mean(p.lr_policy, POLICIES) if unknown else None)
+    for found in (*epochs.problems(p), *monitors.problems(p)):
+        wrong(*found)
+    for i, iterations in enumerate(p.test_iter):
+        if iterations < -1:
+            wrong(f"test_iter must be at least 0, or auto, got {iterations}", "test_iter", i)
     if p.average_loss < 1:
         wrong(
             f"average_loss should be non-negative and at least 1, got {p.average_loss}",
@@ -166,6 +172,6 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
             hint='it is "L1" or "L2"',
         )
     for field, example in (("base_lr", "0.01"), ("max_iter", "10000")):
-        if not p.HasField(field):
+        if not p.HasField(field) and not (field == "max_iter" and p.HasField("max_epoch")):
             wrong(f"{field} is missing", field, hint=f"{field}: {example}")
     raise_all(errors)

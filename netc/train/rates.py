@@ -5,12 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from netc.chart import Chart
+from netc.compile import compile_net
+from netc.load import Loaded
+from netc.lowering.plan import Plan
 from netc.schema import SolverParameter
 from netc.solvers import schedule
 from netc.solvers.schedules import milestones
+from netc.train import epochs
+from netc.train.nets import resolve
 
 POINTS = 1000
 ROWS = 24
+
+
+def in_iterations(solver: Loaded[SolverParameter]) -> SolverParameter:
+    """The solver's message, epochs counted in iterations: where there are any, the training net is
+    read and its data opened. Raises NetcError of every kind for what is wrong with those."""
+    if not epochs.given(solver.message):
+        return solver.message
+    net = resolve(solver).train
+    return epochs.in_iterations(solver, compile_net(net.net, net.state, Plan("cpu")).graph)
 
 
 def chart(p: SolverParameter, log: bool = False) -> Chart:
@@ -30,4 +44,7 @@ def table(p: SolverParameter) -> str:
     lines = [f"{it:>10}  {rate:.6g}" for it, rate in zip(shown, rates, strict=True)]
     if len(shown) < len(turns):
         lines.insert(-1, f"{'...':>10}  {len(turns) - len(shown)} more")
+    if p.HasField("plateau"):
+        stalls = f"whenever {p.plateau.monitor} stalls, which depends on the run"
+        lines.append(f"times {p.plateau.factor:g} {stalls}")
     return "\n".join([f"{'iteration':>10}  rate", *lines])

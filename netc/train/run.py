@@ -28,7 +28,7 @@ from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
 from netc.train.step import GOOD
-from netc.weights.match import render, summary
+from netc.weights.match import EXACT, Rules, render, summary
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +38,14 @@ class Options:
     """What the command line adds to a solver file.
 
     run_dir: the run folder, "" for the usual place, None for none.
+    workers: how many processes make training batches; 0: threads do.
     """
 
     path: str
     platform: str
     snapshot: str | None = None
     weights: tuple[str, ...] = ()
+    rules: Rules = EXACT
     resume: bool = False
     level: int | None = None
     stages: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class Options:
     run_dir: str | None = ""
     dry_run: bool = False
     profile: bool = False
+    workers: int = 0
 
 
 def train(solver: Loaded[SolverParameter], options: Options) -> int:
@@ -65,10 +68,11 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
     prefix = snapshot.prefix_of(solver.message.snapshot_prefix, options.path)
     found = _snapshot(options, prefix)
     solver = _with_seed(solver, found)
-    if solver.message.snapshot or solver.message.snapshot_after_train:
+    p = solver.message
+    if p.snapshot or p.snapshot_epoch or p.snapshot_after_train or p.HasField("keep_best"):
         _probe(solver, prefix)
     plan = Plan(options.platform, parse_overrides(options.lowering))
-    session = Session(solver, plan, options.level, options.stages)
+    session = Session(solver, plan, options.level, options.stages, workers=options.workers)
     try:
         _begin(session, options, found)
         tell_frozen(session)
@@ -133,10 +137,10 @@ def _begin(session: Session, options: Options, found: Snapshot | None) -> None:
         restore(session, found)
         log.info("Restored iteration %d", session.iteration)
         return
-    start_from(session, options.weights)
+    start_from(session, options.weights, options.rules)
 
 
-def start_from(session: Session, files: Sequence[str]) -> None:
+def start_from(session: Session, files: Sequence[str], rules: Rules = EXACT) -> None:
     """Load weights, those that the solver names where there are no others, and tell blob by blob.
 
     Raises WeightsError.
@@ -144,7 +148,7 @@ def start_from(session: Session, files: Sequence[str]) -> None:
     named = [w.strip() for entry in session.p.weights for w in entry.split(",") if w.strip()]
     for path in files or named:
         log.info("Finetuning from %s", path)
-        matched = session.load_weights(path)
+        matched = session.load_weights(path, rules)
         for layer in matched.ignored:
             log.info("Ignoring source layer %s", layer)
         log.info("%s\n%s", summary(matched.rows), render(matched.rows))
@@ -180,7 +184,8 @@ def _record(session: Session, options: Options, prefix: str) -> Record | None:
         "start": session.iteration,
         "working_folder": os.getcwd(),
     }
-    return Record(options.run_dir or f"{prefix}_run", session.p, graph.message, facts)
+    folder = options.run_dir or f"{prefix}_run"
+    return Record(folder, session.solver.message, graph.message, facts)
 
 
 def _dry_run(session: Session, place: Path) -> int:
@@ -198,7 +203,7 @@ def _dry_run(session: Session, place: Path) -> int:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         where = save(session, os.path.join(folder, "dry"))
         restore(session, snapshot.read(where.state))
-        size = sum(os.path.getsize(p) for p in where)
+        size = sum(os.path.getsize(p) for p in where if p)
     log.info("Dry run: a snapshot of %d bytes was written and read back. All is well.", size)
     return 0
 

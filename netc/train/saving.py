@@ -17,8 +17,11 @@ from netc.layers.base import Shape
 from netc.schema import SolverParameter
 from netc.snapshot import Paths, Snapshot
 from netc.solvers.policies import steps
+from netc.train.monitors import Track, Watch
 from netc.train.session import Session
-from netc.transfer import by_layer, file_message
+from netc.transfer import by_key, by_layer, file_message, targets
+from netc.weights import read_weights
+from netc.weights.match import match
 
 
 def save(session: Session, prefix: str, test_batches: Sequence[int] | None = None) -> Paths:
@@ -36,7 +39,14 @@ def save(session: Session, prefix: str, test_batches: Sequence[int] | None = Non
         "test_batches": list(test_batches or [t.batches.k for t in session.tests]),
         "memory": {k: _packed(session.carry.state[k]) for k in graph.memory},
     }
-    snapshot.write(
+    if session.monitors:
+        run["monitors"] = {
+            "tracks": {m.key: _stored(session.watch.tracks[m.use]) for m in session.monitors},
+            "shown": session.watch.shown,
+            "since": session.watch.since,
+            "sums": {k: float(x).hex() for k, x in session.carry.sums.items()},
+        }
+    return snapshot.write(
         where,
         file_message(graph),
         by_layer(graph, session.blobs(), owners_only=hdf5),
@@ -44,8 +54,8 @@ def save(session: Session, prefix: str, test_batches: Sequence[int] | None = Non
         session.history(),
         current_step(p, session.iteration),
         run,
+        by_layer(graph, session.tested(), owners_only=hdf5) if session.carry.average else None,
     )
-    return where
 
 
 def current_step(p: SolverParameter, iteration: int) -> int:
@@ -70,6 +80,9 @@ def restore(session: Session, found: Snapshot) -> None:
         )
     if found.paths.model:
         session.load_weights(found.paths.model)
+    if found.paths.average:
+        average = match(targets(session.train.graph), read_weights(found.paths.average))
+        session.replace_average(by_key(session.train.graph, average))
     session.restore_history(found.state.iter, list(found.state.history), found.paths.state)
     _restore_run(session, found.run)
 
@@ -82,6 +95,29 @@ def _restore_run(session: Session, run: dict[str, Any]) -> None:
         net.batches.seek(k)
     memory, shapes = run.get("memory", {}), session.train.graph.memory
     session.replace_blobs({k: _unpacked(v, shapes[k]) for k, v in memory.items() if k in shapes})
+    if seen := run.get("monitors"):
+        _restore_watch(session, seen)
+
+
+def _restore_watch(session: Session, seen: dict[str, Any]) -> None:
+    """What the monitors have seen; one that was not there, or watched otherwise, begins anew."""
+    tracks = {
+        m.use: Track(**{**track, "best": float.fromhex(track["best"])})
+        for m in session.monitors
+        if (track := seen["tracks"].get(m.key))
+    }
+    tracks = {**session.watch.tracks, **tracks}
+    if session.carry.sums.keys() == seen["sums"].keys():
+        watch = Watch(tracks, seen["shown"], seen["since"])
+        session.set_watch(watch, {k: float.fromhex(x) for k, x in seen["sums"].items()})
+    else:
+        watch = Watch(tracks, seen["shown"], session.iteration)
+        session.set_watch(watch, dict.fromkeys(session.carry.sums, 0.0))
+
+
+def _stored(track: Track) -> dict[str, Any]:
+    """A track as JSON, which knows no infinity."""
+    return {**track._asdict(), "best": track.best.hex()}
 
 
 def _packed(array: Any) -> str:

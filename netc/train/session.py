@@ -23,12 +23,14 @@ from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
+from netc.train.epochs import Epoch, epoch_of, in_iterations
+from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.sinks import check_sinks, sink
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import WeightFile, read_weights
-from netc.weights.match import Match, match
+from netc.weights.match import EXACT, Match, Rules, match
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class TestNet(NamedTuple):
     """A net that is tested: its program, its jitted pass, its batches, its own blobs.
 
     shared: key of a blob here -> key of the training net's blob that it is.
+    whole: its examples where a test is every one of them once, else None.
     """
 
     __test__ = False
@@ -48,6 +51,14 @@ class TestNet(NamedTuple):
     own: Arrays
     iterations: int
     key: Any
+    whole: Epoch | None
+
+    def cut(self, i: int, inputs: Arrays) -> tuple[Arrays, float]:
+        """Batch i of a test without the examples it has again, and what part of a batch that is."""
+        rest = self.whole and self.whole.examples - i * self.whole.batch
+        if not self.whole or not rest or rest >= self.whole.batch:
+            return inputs, 1.0
+        return {v: x[:rest] for v, x in inputs.items()}, rest / self.whole.batch
 
 
 class Session:
@@ -64,6 +75,7 @@ class Session:
         stages: tuple[str, ...] = (),
         provide: Provide | None = None,
         donate: bool = True,
+        workers: int = 0,
     ) -> None:
         check_solver(solver)
         self.solver, self.p, self.plan = solver, solver.message, plan
@@ -72,13 +84,16 @@ class Session:
         log.info("Creating training net %s", self.nets.train.origin)
         self.train = self._compile(self.nets.train)
         check_gradients(self.train.graph)
+        self.p = in_iterations(solver, self.train.graph)
         self.key = jax.random.key(self.seed)
         self._sizes, self._donate = Sizes(self.train), donate
         self._step_of = lru_cache(KEPT)(self._make_step)
-        self.batches = Batches(self.train, 0, provide)
-        self.set_blobs(*self.train.init(self.seed))
+        self.batches = Batches(self.train, 0, provide, workers=workers)
         self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
-        check_sinks([self.train.graph, *(net.program.graph for net in self.tests)])
+        graphs = [net.program.graph for net in self.tests]
+        check_sinks([self.train.graph, *graphs])
+        self.monitors = find(solver, self.train.graph, graphs)
+        self.set_blobs(*self.train.init(self.seed))
         self.sinking = True  # off: what layers write to files is left out
         log.info("Solver scaffolding done.")
 
@@ -92,14 +107,20 @@ class Session:
         blobs, state = program.init(self.seed)
         own = {k: v for k, v in {**blobs, **state}.items() if k not in shared}
         key = jax.random.fold_in(self.key, zlib.crc32(f"test {index}".encode()))
+        iterations, whole = self.p.test_iter[index], None
+        if iterations < 0:
+            at, hint = self.solver.source.at("test_iter", index), "give the number of batches"
+            whole = epoch_of(program.graph, "test_iter: auto", at, hint)
+            iterations = -(-whole.examples // whole.batch)
         return TestNet(
             program,
             make_test(program),
             Batches(program),
             shared,
             jax.device_put(own),
-            self.p.test_iter[index],
+            iterations,
             key,
+            whole,
         )
 
     @property
@@ -113,8 +134,14 @@ class Session:
         # Donated buffers must be JAX's own, never the caller's memory.
         owned = jax.tree.map(lambda x: jnp.array(x, jnp.float32), (blobs, state))
         self.frozen = {k: v for k, v in owned[0].items() if k not in moving}
+        self.watch = Watch({m.use: m.start() for m in self.monitors})
         self.carry = start(
-            self.train, self.p, {k: v for k, v in owned[0].items() if k in moving}, owned[1]
+            self.train,
+            self.p,
+            {k: v for k, v in owned[0].items() if k in moving},
+            owned[1],
+            {m.use: self.watch.tracks[m.use].scale for m in self.monitors},
+            [m.train for m in self.monitors if m.train is not None],
         )
         self._iteration = 0
 
@@ -122,14 +149,25 @@ class Session:
         """All blobs, learnable and carried, by key, on the device."""
         return {**self.frozen, **self.carry.blobs, **self.carry.state}
 
+    def tested(self) -> Arrays:
+        """All blobs as they are tested: those that ema_decay averages are their averages."""
+        return {**self.blobs(), **self.carry.average}
+
     def replace_blobs(self, values: Arrays) -> None:
-        """Put new values into some blobs, keeping history and iteration."""
+        """Put new values into some blobs, whose averages begin with them; keeps the rest."""
+        self.replace_average(values)
         own = {k: jnp.array(v, jnp.float32) for k, v in values.items()}
         self.frozen = {k: own.get(k, v) for k, v in self.frozen.items()}
         self.carry = self.carry._replace(
             blobs={k: own.get(k, v) for k, v in self.carry.blobs.items()},
             state={k: own.get(k, v) for k, v in self.carry.state.items()},
         )
+
+    def replace_average(self, values: Arrays) -> None:
+        """Put new values into some of the averages of ema_decay, if there are any."""
+        own = {k: jnp.array(v, jnp.float32) for k, v in values.items()}
+        average = {k: own.get(k, v) for k, v in self.carry.average.items()}
+        self.carry = self.carry._replace(average=average)
 
     def step(self) -> Metrics:
         """Dispatch one iteration; what it reports is read when it is due."""
@@ -171,36 +209,69 @@ class Session:
     def test(self, index: int, go_on: Callable[[], bool] = lambda: True) -> Arrays | None:
         """The mean of every output of test net `index` over its test_iter batches, NumPy.
 
-        The loss is under ''. Memory starts at zero. Empty where test_iter is 0. None if `go_on`,
-        asked before every batch, says no.
+        Where a test is every example once, it begins at the first one, and the last batch counts as
+        the part of a batch that it is. The loss is under ''. Memory starts at zero. Empty where
+        test_iter is 0. None if `go_on`, asked before every batch, says no.
         """
         net = self.tests[index]
-        trained = self.blobs()
+        if net.whole:
+            net.batches.seek(0)
+        trained = self.tested()
         blobs = {**net.own, **{k: trained[t] for k, t in net.shared.items()}}
         learned = {p.key: blobs[p.key] for p in net.program.graph.params if not p.carried}
         state = {k: blobs[k] for k in net.program.graph.carried}
         total: Arrays = {}
-        for _ in range(net.iterations):
+        batches = 0.0
+        for i in range(net.iterations):
             if not go_on():
                 return None
             k = net.batches.k
-            values, memory = net.run(learned, state, net.key, jnp.int32(k), next(net.batches))
+            inputs, part = net.cut(i, next(net.batches))
+            values, memory = net.run(learned, state, net.key, jnp.int32(k), inputs)
             state |= memory
             if self.sinking:
                 sink(net.program.graph, k, values)
-            values = {name: values[name] for name in ("", *net.program.graph.outputs)}
+            values = {v: values[v] for v in ("", *net.program.graph.outputs)}
+            if part < 1:
+                values = {v: x * part for v, x in values.items()}
             total = jax.tree.map(jnp.add, total, values) if total else values
-        return {k: np.asarray(x) / net.iterations for k, x in total.items()}
+            batches += part
+        return {k: np.asarray(x) / batches for k, x in total.items()}
 
-    def load_weights(self, path: str) -> Match:
+    def observe(self, tests: Sequence[Arrays]) -> dict[str, str]:
+        """Show the monitors what the test nets gave; what has come of it, by use.
+
+        From then on the watch and the scales of the rate and the decay are new.
+        """
+        it, count = self._iteration, self._iteration - self.watch.since
+        sums = jax.device_get(self.carry.sums)
+        means = {k: float(x) / count / self.p.iter_size for k, x in sums.items()} if count else {}
+        tracks, told = dict(self.watch.tracks), {}
+        for m in self.monitors:
+            value = m.value(tests, means)
+            if value is not None:
+                tracks[m.use], text = m.see(tracks[m.use], value, it, self.p)
+                told.update({m.use: text} if text else {})
+        self.set_watch(Watch(tracks, it, it), {k: 0.0 for k in sums})
+        return told
+
+    def set_watch(self, watch: Watch, sums: Arrays) -> None:
+        """Go on with what the monitors have seen, and with these sums of outputs."""
+        self.watch = watch
+        self.carry = self.carry._replace(
+            scales={use: jnp.float32(t.scale) for use, t in watch.tracks.items()},
+            sums={k: jnp.float32(sums[k]) for k in self.carry.sums},
+        )
+
+    def load_weights(self, path: str, rules: Rules = EXACT) -> Match:
         """Copy blobs from a file by layer name, also into the test nets' own.
 
         Raises WeightsError.
         """
         weights = read_weights(path)
-        found = match(targets(self.train.graph), weights)
+        found = match(targets(self.train.graph), weights, rules)
         self.replace_blobs(by_key(self.train.graph, found))
-        self.tests = tuple(_with_own(net, weights) for net in self.tests)
+        self.tests = tuple(_with_own(net, weights, rules) for net in self.tests)
         return found
 
     def history(self) -> list[np.ndarray]:
@@ -243,6 +314,7 @@ class Session:
             iteration=jnp.int32(iteration),
         )
         self._iteration = iteration
+        self.watch = self.watch._replace(since=iteration)
         self.batches.seek(iteration * self.p.iter_size)
 
     def close(self) -> None:
@@ -251,8 +323,8 @@ class Session:
             batches.close()
 
 
-def _with_own(net: TestNet, weights: WeightFile) -> TestNet:
+def _with_own(net: TestNet, weights: WeightFile, rules: Rules) -> TestNet:
     """The test net with its own blobs taken from a file where the file has them."""
     graph = net.program.graph
-    found = by_key(graph, match(targets(graph), weights))
+    found = by_key(graph, match(targets(graph), weights, rules))
     return net._replace(own=jax.device_put({k: found.get(k, v) for k, v in net.own.items()}))

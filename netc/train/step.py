@@ -17,7 +17,7 @@ from netc.layers.base import dims
 from netc.lowering.platform import jit
 from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
-from netc.solvers import SOLVERS, global_norm, schedule, transformation
+from netc.solvers import SOLVERS, global_norm, mean, schedule, transformation
 
 GOOD = -1
 
@@ -28,6 +28,8 @@ class Carry(NamedTuple):
     blobs: the learnable blobs that move. state: carried blobs of layers. history: the optax state.
     iteration: how many are done, int32. losses: the window of average_loss. bad: the first
     iteration whose loss was not finite, or GOOD; from then on nothing moves.
+    average: the mean weights of ema_decay. scales: what monitors make of the rate and the decay, by
+    use. sums: of outputs that are monitored, over iterations.
     """
 
     blobs: Arrays
@@ -36,6 +38,9 @@ class Carry(NamedTuple):
     iteration: Any
     losses: Any
     bad: Any
+    average: Arrays
+    scales: Arrays
+    sums: Arrays
 
 
 class Metrics(NamedTuple):
@@ -70,8 +75,18 @@ def optimizer(program: Program, p: SolverParameter) -> optax.GradientTransformat
     )
 
 
-def start(program: Program, p: SolverParameter, blobs: Arrays, state: Arrays) -> Carry:
-    """The carry before the first iteration: history zero, window empty."""
+def start(
+    program: Program,
+    p: SolverParameter,
+    blobs: Arrays,
+    state: Arrays,
+    scales: Mapping[str, float] | None = None,
+    summed: Collection[str] = (),
+) -> Carry:
+    """The carry before the first iteration: history zero, window empty, the average the blobs.
+
+    scales: those to begin with. summed: the outputs whose sums are wanted.
+    """
     return Carry(
         blobs,
         state,
@@ -79,6 +94,9 @@ def start(program: Program, p: SolverParameter, blobs: Arrays, state: Arrays) ->
         jnp.zeros((), jnp.int32),
         jnp.full((p.average_loss,), jnp.nan, jnp.float32),
         jnp.full((), GOOD, jnp.int32),
+        {k: jnp.copy(v) for k, v in blobs.items()} if p.ema_decay else {},
+        {k: jnp.float32(v) for k, v in (scales or {}).items()},
+        {k: jnp.zeros((), jnp.float32) for k in summed},
     )
 
 
@@ -109,6 +127,7 @@ def make_step(
         carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
     ) -> tuple[Carry, Metrics]:
         state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
+        sums = carry.sums
         total: Any = None
         sunk: tuple[Arrays, ...] = ()
         for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
@@ -116,26 +135,32 @@ def make_step(
             (one, (values, state)), grads = gradient(carry.blobs, frozen, state, pass_key, inputs)
             total = grads if total is None else jax.tree.map(jnp.add, total, grads)
             loss = loss + one
+            sums = {k: s + jnp.mean(values[k], dtype=jnp.float32) for k, s in sums.items()}
             sunk += ({k: values[k] for k in program.graph.sunk},)
         loss = loss / p.iter_size
-        rate = rate_at(carry.iteration)
+        rate = rate_at(carry.iteration, carry.scales.get("plateau"))
         good = jnp.isfinite(loss) & (carry.bad == GOOD)
 
-        def move() -> tuple[Any, Arrays, Any]:
+        def move() -> tuple[Any, ...]:
+            decay = carry.scales.get("decay_plateau", 1.0)
             updates, history = update(
-                total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration
+                total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration, decay=decay
             )
-            return optax.apply_updates(carry.blobs, updates), state, history
+            blobs: Any = optax.apply_updates(carry.blobs, updates)
+            average = {k: mean(p.ema_decay, v, blobs[k]) for k, v in carry.average.items()}
+            return blobs, state, history, average
 
-        stay = (carry.blobs, carry.state, carry.history)
-        blobs, state, history = _if(program.plan.platform, good, move, stay)
+        stay = (carry.blobs, carry.state, carry.history, carry.average)
+        blobs, state, history, average = _if(program.plan.platform, good, move, stay)
         losses = carry.losses.at[carry.iteration % p.average_loss].set(loss)
         bad = jnp.where((carry.bad == GOOD) & ~good, carry.iteration, carry.bad)
         norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
         metrics = Metrics(
             loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad, sunk
         )
-        return Carry(blobs, state, history, carry.iteration + 1, losses, bad), metrics
+        iteration, scales = carry.iteration + 1, carry.scales
+        moved = Carry(blobs, state, history, iteration, losses, bad, average, scales, sums)
+        return moved, metrics
 
     return jit(step, donate_argnums=(0,) if donate else ())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netc.cli import main
+from tests.train import tiny
 
 SOLVER = """net: "none.prototxt" base_lr: 0.1 max_iter: 100
 lr_policy: "multistep" gamma: 0.5 stepvalue: 40 stepvalue: 80
@@ -45,6 +46,26 @@ def test_a_setting_from_the_command_line(capsys):
     assert "\n         0  0\n        20  0.1\n        40  0.05\n" in capsys.readouterr().out
 
 
+def test_epochs_need_the_net_and_its_data(folder, capsys):
+    steps = "stepvalue_epoch: 10 stepvalue_epoch: 20"  # 17 images, 5 in an iteration
+    solver = SOLVER.replace("none", "net").replace("stepvalue: 40 stepvalue: 80", steps)
+    tiny.write_files(folder, solver=solver)
+    assert main(["plot-lr", "solver.prototxt"]) == 0
+    assert "\n        34  0.05\n        68  0.025\n" in capsys.readouterr().out
+    (folder / "net.prototxt").unlink()
+    assert main(["plot-lr", "solver.prototxt"]) == 1
+    assert "solver.prototxt:1:6: there is no file 'net.prototxt'" in capsys.readouterr().err
+
+
+def test_plateau_depends_on_the_run(folder, capsys):
+    (folder / "solver.prototxt").write_text(
+        SOLVER + 'plateau { monitor: "accuracy" factor: 0.5 } test_interval: 5'
+    )
+    assert main(["plot-lr", "solver.prototxt"]) == 0
+    told = "times 0.5 whenever accuracy stalls, which depends on the run\n"
+    assert capsys.readouterr().out.endswith(TABLE + told)
+
+
 def test_many_milestones_are_cut_short(capsys):
     fields = ("lr_policy=step", "stepsize=1", "gamma=1")
     assert main(["plot-lr", "solver.prototxt", *(w for f in fields for w in ("--set", f))]) == 0
@@ -56,6 +77,7 @@ def test_many_milestones_are_cut_short(capsys):
     ("arguments", "said"),
     [
         (["--set", "lr_policy=cosin"], "did you mean 'cosine'?"),
+        (["--set", "lr_policy=plateau"], "lr_policy plateau needs plateau"),
         (["--set", "lr_policy=sigmoid"], "lr_policy sigmoid needs stepsize"),
         (["-o", "rate.gif"], "a picture ends in .svg or .png, not 'rate.gif'"),
         (["-o", "solver.prototxt/rate.svg"], "solver.prototxt/rate.svg cannot be written: "),

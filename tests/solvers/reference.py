@@ -24,15 +24,16 @@ def update(
     rate: float,
     iteration: int,
     decoupled: bool = False,
+    part: float = 1.0,
 ) -> tuple[Arrays, dict[str, Sequence[np.ndarray]]]:
-    """One iteration: diff holds the sum over iter_size passes."""
+    """One iteration: diff holds the sum over iter_size passes. part: of weight_decay."""
     norm = np.sqrt(sum((d**2).sum() for d in diff.values()))
     if p.clip_gradients >= 0 and norm > p.clip_gradients:
         diff = {k: d * (p.clip_gradients / norm) for k, d in diff.items()}
     new_w, new_history = {}, {}
     for k in w:
         g = diff[k] / p.iter_size
-        decay = p.weight_decay * decay_mult[k]
+        decay = part * p.weight_decay * decay_mult[k]
         penalty = decay * {"L2": w[k], "L1": np.sign(w[k])}[p.regularization_type]
         local = rate * lr_mult[k]
         if not decoupled:
@@ -40,6 +41,11 @@ def update(
         step, new_history[k] = rule(g, local, history[k], p, iteration, w[k])
         new_w[k] = w[k] - step - (local * penalty if decoupled else 0)
     return new_w, new_history
+
+
+def average(decay: float, old: Arrays, w: Arrays) -> Arrays:
+    """The mean weights after an iteration."""
+    return {k: decay * old[k] + (1 - decay) * w[k] for k in w}
 
 
 def sgd(g, rate, history, p, iteration, w):

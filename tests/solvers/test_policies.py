@@ -48,6 +48,9 @@ CASES = [
     ("lr_policy: 'step' gamma: 0.5 stepsize: 5", lambda it: 0.5 ** (it // 5)),
     ("lr_policy: 'step' gamma: 0 stepsize: 100", lambda it: 0.0 ** (it // 100)),
     ("lr_policy: 'exp' gamma: 0.9990234375", lambda it: 0.9990234375**it),
+    ("lr_policy: 'exp' gamma: 0.5 stepsize: 128 stepsize_epoch: 3",
+        lambda it: 0.5 ** (it / 128)),
+    ("lr_policy: 'plateau' plateau { monitor: 'loss' }", lambda it: 1),
     ("lr_policy: 'inv' gamma: 0.015625 power: 0.75",
         lambda it: (1 + 0.015625 * it) ** -0.75),
     ("lr_policy: 'multistep' gamma: 0.5 stepvalue: 5 stepvalue: 10 stepvalue: 100",
@@ -150,6 +153,11 @@ def test_warm_up_is_a_line_to_where_the_policy_then_is(text, factor):
         ("lr_policy: 'exp'", [("lr_policy exp needs gamma", "lr_policy")]),
         ("lr_policy: 'inv'", [("lr_policy inv needs gamma and power", "lr_policy")]),
         ("lr_policy: 'poly'", [("lr_policy poly needs power", "lr_policy")]),
+        ("lr_policy: 'plateau'", [("lr_policy plateau needs plateau", "lr_policy")]),
+        (
+            "lr_policy: 'multistep' gamma: 1 stepvalue_epoch: 2.5 stepvalue_epoch: 1",
+            [("stepvalue_epoch must not fall, got 1 after 2.5", "stepvalue_epoch", 1)],
+        ),
         (
             "lr_policy: 'multistep'",
             [("lr_policy multistep needs stepvalue and gamma", "lr_policy")],
@@ -208,6 +216,27 @@ def test_warm_up_is_a_line_to_where_the_policy_then_is(text, factor):
 )
 def test_refused(text, found):
     assert list(problems(message(text))) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "rate"),
+    [
+        ("lr_policy: 'fixed'", 1, 0.5),
+        ("lr_policy: 'fixed'", 0.25, 0.125),
+        ("lr_policy: 'fixed' plateau { minimum: 0.25 }", 0.125, 0.25),
+        ("lr_policy: 'fixed' plateau { minimum: 2 }", 0.125, 0.5),
+        ("lr_policy: 'linear' max_iter: 20 plateau { minimum: 0.125 }", 0.25, 0.125),
+        ("lr_policy: 'fixed' warmup_iter: 20 plateau { minimum: 0.125 }", 1, 0.25),
+    ],
+)
+def test_plateau_lowers_the_rate_to_its_minimum_at_most(text, factor, rate):
+    assert float(schedule(message(text))(10, np.float32(factor))) == rate
+
+
+def test_what_counts_in_epochs_is_given():
+    fields = "lr_policy: 'multistep' gamma: 1 stepvalue_epoch: [1, 2]"
+    assert list(problems(message(fields))) == []
+    assert list(problems(message("lr_policy: 'step' gamma: 1 stepsize_epoch: 2"))) == []
 
 
 def test_a_negative_base_lr_is_refused():

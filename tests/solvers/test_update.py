@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 from google.protobuf import text_format
-from netc.solvers import SOLVERS, get_history, global_norm, set_history, transformation
+from netc.solvers import SOLVERS, get_history, global_norm, mean, set_history, transformation
 
 from netc.schema import SolverParameter
 
@@ -31,6 +31,7 @@ SHAPES = {"conv/0": (3, 2, 2), "conv/1": (3,), "scale/0": (), "ip/0": (2, 5)}
 LR_MULT = {"conv/0": 1.0, "conv/1": 2.0, "scale/0": 0.1, "ip/0": 1.0}
 DECAY_MULT = {"conv/0": 1.0, "conv/1": 0.0, "scale/0": 3.0, "ip/0": 0.5}
 EVERYTHING = OPTIONS[-2:]
+EMA_DECAY = 0.9
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +57,13 @@ class Run(NamedTuple):
     def rate(self, iteration):
         return 0.1 if iteration < 20 else 0.01
 
+    def decay(self, iteration):
+        """The part of weight_decay that counts, as decay_plateau changes it."""
+        return (0.0, 0.5, 1.0)[iteration // 10 % 3]
+
     def step(self, w, state, iteration):
-        return self.update(w, state, self.gradient(w, iteration), self.rate(iteration), iteration)
+        gradient, rate = self.gradient(w, iteration), self.rate(iteration)
+        return self.update(w, state, gradient, rate, iteration, self.decay(iteration))
 
 
 def solver(case, options=""):
@@ -65,8 +71,8 @@ def solver(case, options=""):
     tx = transformation(SOLVERS[case.type], p, LR_MULT, DECAY_MULT)
 
     @jax.jit
-    def update(w, state, g, rate, iteration):
-        updates, state = tx.update(g, state, w, rate=rate, iteration=iteration)
+    def update(w, state, g, rate, iteration, decay):
+        updates, state = tx.update(g, state, w, rate=rate, iteration=iteration, decay=decay)
         return optax.apply_updates(w, updates), state
 
     rng = np.random.default_rng(0)
@@ -94,6 +100,7 @@ def test_fifty_iterations(case, options):
     w, state = run.start, run.tx.init(run.start)
     want = run.start
     history = {k: [np.zeros_like(v)] * case.history for k, v in want.items()}
+    want_average, average = want, w
     for iteration in range(50):
         want, history = ref.update(
             case.rule,
@@ -106,9 +113,13 @@ def test_fifty_iterations(case, options):
             rate=run.rate(iteration),
             iteration=iteration,
             decoupled=case.decoupled,
+            part=run.decay(iteration),
         )
         w, state = run.step(w, state, iteration)
+        want_average = ref.average(EMA_DECAY, want_average, want)
+        average = {k: mean(EMA_DECAY, v, w[k]) for k, v in average.items()}
     for k in want:
+        np.testing.assert_allclose(average[k], want_average[k], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(w[k], want[k], rtol=1e-12, atol=1e-12)
     found = get_history(run.solver, state)
     assert len(found) == case.history
@@ -147,7 +158,7 @@ def test_dtype_is_kept(case):
     for dtype in (np.float32, np.float64):
         w = {k: v.astype(dtype) for k, v in run.start.items()}
         g = {k: v.astype(dtype) for k, v in run.gradient(w, 0).items()}
-        w, state = run.update(w, run.tx.init(w), g, np.float32(0.1), np.int32(0))
+        w, state = run.update(w, run.tx.init(w), g, np.float32(0.1), np.int32(0), np.float32(1))
         kept = [*jax.tree.leaves(w), *jax.tree.leaves(get_history(run.solver, state))]
         assert {leaf.dtype for leaf in kept} == {np.dtype(dtype)}
 
@@ -163,7 +174,7 @@ def test_lars_with_a_norm_of_zero_is_momentum(zero):
     run = solver(case)
     w = {k: v * (zero != "weight") for k, v in run.start.items()}
     g = {k: np.ones_like(v) * (zero != "gradient") for k, v in w.items()}
-    moved, _ = run.update(w, run.tx.init(w), g, 0.1, 0)
+    moved, _ = run.update(w, run.tx.init(w), g, 0.1, 0, 1.0)
     for k in w:
         np.testing.assert_allclose(moved[k], w[k] - 0.1 * LR_MULT[k] * g[k], rtol=1e-12)
 
