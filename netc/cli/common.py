@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netc.chart import Chart
     from netc.load import Loaded
     from netc.schema import SolverParameter
+    from netc.weights.match import Rules
 
 log = logging.getLogger(__name__)
 
@@ -261,6 +262,7 @@ def solver_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", help="the solver's prototxt")
     flag(parser, "solver", "the solver's prototxt")
     flag(parser, "weights", "files of weights to start from, separated by commas; later ones win")
+    rules_flags(parser)
     device_flags(parser)
     state_flags(parser)
     set_flag(parser)
@@ -313,3 +315,39 @@ def warn(warnings: tuple[NetcError, ...]) -> None:
     """Log what a file had that was passed over."""
     for warning in warnings:
         log.warning("%s", warning.render())
+
+
+def rules_flags(parser: argparse.ArgumentParser) -> None:
+    """--map and --skip-mismatch."""
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="REGEX=NAME",
+        help="give the file's layers whose whole name matches another name, with \\1 for groups",
+    )
+    parser.add_argument(
+        "--skip-mismatch",
+        action="store_true",
+        help="leave out blobs that do not fit the net; those of the same values are reshaped",
+    )
+
+
+def rules(args: argparse.Namespace) -> Rules:
+    """What --map and --skip-mismatch allow. Raises UsageError."""
+    import re
+
+    from netc.weights.match import Rules
+
+    rename = []
+    for entry in args.map:
+        pattern, _, replacement = entry.rpartition("=")
+        try:
+            compiled = re.compile(pattern)
+            re.sub(pattern, replacement, "")
+        except (re.error, IndexError) as error:
+            raise UsageError(f"--map {entry}: {error}") from None
+        if not pattern:
+            raise UsageError(f"--map takes REGEX=NAME, not '{entry}'")
+        rename.append((compiled, replacement))
+    return Rules(tuple(rename), cast=args.skip_mismatch, skip=args.skip_mismatch)

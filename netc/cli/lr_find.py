@@ -11,7 +11,16 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import flag, open_solver, picture, picture_flag, solver_flags, stages, weights
+from netc.cli.common import (
+    flag,
+    open_solver,
+    picture,
+    picture_flag,
+    rules,
+    solver_flags,
+    stages,
+    weights,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     solver = lr_find.rising(solver, args.low, args.high, args.iterations)
     plan = Plan(platform, parse_overrides(args.lowering))
-    with opened(solver, plan, args.level, stages(args), weights(args)) as session:
+    with opened(solver, plan, args.level, stages(args), weights(args), rules(args)) as session:
         found = lr_find.sweep(session, args.smoothing, args.stop)
     picture(args, lr_find.chart(found))
     print(lr_find.table(found) + "\n")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import flag, open_solver, solver_flags, stages, weights
+from netc.cli.common import flag, open_solver, rules, solver_flags, stages, weights
 from netc.errors import UsageError
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     plan = Plan(platform, parse_overrides(args.lowering))
     solver = memorizing(solver, args.iterations)
-    with opened(solver, plan, args.level, stages(args), weights(args)) as session:
+    with opened(solver, plan, args.level, stages(args), weights(args), rules(args)) as session:
         found = overfit(session, args.examples, print)
     if found.signs:
         print(f"\n{table(found.signs)}\n")

@@ -16,6 +16,8 @@ from netc.cli.common import (
     load_plugins,
     model_flags,
     one_file,
+    rules,
+    rules_flags,
     stages,
     start_jax,
 )
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
     )
     flag(parser, "names", "a file with the name of a class in each line, for -report")
+    rules_flags(parser)
     device_flags(parser)
 
 
@@ -58,4 +61,5 @@ def run(args: argparse.Namespace) -> int:
             tuple(args.lowering),
             args.report,
             args.names,
+            rules(args),
         )

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from netc.errors import UsageError
+from netc.weights.match import Match, render, summary
+
+log = logging.getLogger(__name__)
 
 LEVELS = (("INFO", "I"), ("WARNING", "W"), ("ERROR", "E"), ("CRITICAL", "F"))
 
@@ -68,6 +71,13 @@ def number(value: float) -> str:
 def loss_suffix(value: float, weight: float) -> str:
     """What follows an output that counts in the objective: ` (* 0.5 = 1.2 loss)`, else nothing."""
     return f" (* {number(weight)} = {number(weight * value)} loss)" if weight else ""
+
+
+def log_match(found: Match) -> None:
+    """Tell what became of every blob of a file of weights."""
+    for layer in found.ignored:
+        log.info("Ignoring source layer %s", layer)
+    log.info("%s\n%s", summary(found.rows), render(found.rows))
 
 
 def output_lines(

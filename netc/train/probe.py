@@ -11,6 +11,7 @@ from netc.lowering.plan import Plan
 from netc.schema import SolverParameter
 from netc.train.run import start_from
 from netc.train.session import Session
+from netc.weights.match import EXACT, Rules
 
 TESTS = ("test_net", "test_net_param", "test_state", "test_iter", "test_interval")
 SCHEDULE = ("warmup_iter", "warmup_start_lr", "min_lr", "stepsize", "stepvalue", "power")
@@ -35,11 +36,12 @@ def opened(
     level: int | None = None,
     stages: tuple[str, ...] = (),
     weights: Sequence[str] = (),
+    rules: Rules = EXACT,
 ) -> Iterator[Session]:
     """A session that starts from files of weights, or from fillers, and is closed in the end."""
     session = Session(solver, plan, level, stages)
     try:
-        start_from(session, weights)
+        start_from(session, weights, rules)
         yield session
     finally:
         session.close()

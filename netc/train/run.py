@@ -22,13 +22,14 @@ from netc.solvers import SOLVERS
 from netc.summary import summarize
 from netc.summary.text import savings
 from netc.train.health import diagnosis
+from netc.train.log import log_match
 from netc.train.loop import Loop, announce
 from netc.train.record import Record
 from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
 from netc.train.step import GOOD
-from netc.weights.match import EXACT, Rules, render, summary
+from netc.weights.match import EXACT, Rules
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +149,7 @@ def start_from(session: Session, files: Sequence[str], rules: Rules = EXACT) -> 
     named = [w.strip() for entry in session.p.weights for w in entry.split(",") if w.strip()]
     for path in files or named:
         log.info("Finetuning from %s", path)
-        matched = session.load_weights(path, rules)
-        for layer in matched.ignored:
-            log.info("Ignoring source layer %s", layer)
-        log.info("%s\n%s", summary(matched.rows), render(matched.rows))
+        log_match(session.load_weights(path, rules))
 
 
 def tell_frozen(session: Session) -> None:

@@ -15,13 +15,13 @@ from netc.errors import UsageError
 from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import Phase
 from netc.train.batches import Batches
-from netc.train.log import loss_suffix, number
+from netc.train.log import log_match, loss_suffix, number
 from netc.train.report_files import Report
 from netc.train.sinks import sink
 from netc.train.step import make_test
 from netc.transfer import by_key, targets
 from netc.weights import read_weights
-from netc.weights.match import match
+from netc.weights.match import EXACT, Rules, match
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def score(
     lowering: tuple[str, ...] = (),
     report_to: str | None = None,
     names: str | None = None,
+    rules: Rules = EXACT,
 ) -> int:
     """Run `iterations` batches and log every output and the means; the exit status.
 
@@ -49,7 +50,7 @@ def score(
     if names and not report_to:
         raise UsageError("-names goes with -report")
     report = Report(graph, report_to, names) if report_to else None
-    blobs, carried = loaded(program, weights)
+    blobs, carried = loaded(program, weights, rules)
     log.info("Running for %d iterations.", iterations)
     run = make_test(program, report.values if report else ())
     key, sums = jax.random.key(0), {}
@@ -78,12 +79,15 @@ def score(
     return 0
 
 
-def loaded(program: Program, weights: str) -> tuple[Arrays, Arrays]:
+def loaded(program: Program, weights: str, rules: Rules = EXACT) -> tuple[Arrays, Arrays]:
     """The blobs and the carried state of a net, from a file where that has them, on the device.
 
     Raises WeightsError.
     """
-    found = by_key(program.graph, match(targets(program.graph), read_weights(weights)))
+    matched = match(targets(program.graph), read_weights(weights), rules)
+    if any(row.status != "loaded" for row in matched.rows):
+        log_match(matched)
+    found = by_key(program.graph, matched)
     blobs, carried = program.init(0)
     return jax.device_put(
         (

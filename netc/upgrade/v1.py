@@ -9,6 +9,7 @@ from netc.errors import UpgradeError
 from netc.prototxt import Parsed, SourceMap
 from netc.schema import LayerParameter, NetParameter, ParamSpec, V1LayerParameter
 from netc.upgrade.move import put, put_nodes
+from netc.upgrade.v0 import TYPES
 
 _IRREGULAR = {
     "NONE": "",
@@ -38,6 +39,12 @@ _SPEC = {  # of each blob, one entry in every list; now one ParamSpec
 def type_of(name: str) -> str:
     """The type that an enum name of V1 stands for: INNER_PRODUCT is InnerProduct."""
     return _IRREGULAR.get(name, "".join(map(str.capitalize, name.split("_"))))
+
+
+def current_type(name: str) -> str:
+    """The type by any of its names: conv and CONVOLUTION are Convolution; others are as they are."""
+    name = TYPES.get(name, name)
+    return type_of(name) if name in V1LayerParameter.LayerType.keys() else name
 
 
 def v1_layers(net: NetParameter, source: SourceMap) -> Parsed:

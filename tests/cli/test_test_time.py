@@ -92,3 +92,12 @@ def test_time_fills_the_inputs_of_a_deploy_net(folder, log):
     )
     assert main(["time", "deploy.prototxt", "-iterations", "1"]) == 0
     assert any("relu\tforward: " in t for t in log())
+
+
+def test_weights_of_another_net(folder, log):
+    net = folder / "net.prototxt"
+    net.write_text(net.read_text().replace('name: "ip"', 'name: "new"'))
+    assert main(["test", *MODEL, *WEIGHTS, "-iterations", "1"]) == 0
+    assert "Ignoring source layer ip" in log()
+    assert main(["test", *MODEL, *WEIGHTS, "-iterations", "1", "--map", "ip=new"]) == 0
+    assert log()[0] == "Running for 1 iterations."

@@ -198,3 +198,16 @@ def test_warnings_go_to_the_log_only_when_they_matter(folder, log, monkeypatch):
     monkeypatch.setenv("GLOG_minloglevel", "2")
     assert train("--no-run-dir") == 0
     assert log() == ""
+
+
+def test_weights_of_another_net(folder, log):
+    edit(folder / "net.prototxt", 'name: "ip"', 'name: "new"')
+    start = ("-weights", "tiny_iter_2.caffemodel", "--no-run-dir", "--dry-run")
+    assert train(*start, "--map", "(i)p=new") == 0
+    told = log()
+    assert "2 loaded\n" in told and "Ignoring source layer ip\n" not in told
+    edit(folder / "net.prototxt", "num_output: 3", "num_output: 4")
+    assert train(*start, "--map", "ip=new") == 1
+    assert "Cannot copy param 0 weights from layer 'new'" in log()
+    assert train(*start, "--map", "ip=new", "--skip-mismatch") == 0
+    assert "2 skipped\n" in log()
