@@ -12,9 +12,11 @@ import numpy as np
 
 from netc import transfer
 from netc.compile import Arrays, Program
+from netc.data.memory import MemoryBatches
 from netc.errors import GraphError, UsageError
 from netc.graph.build import build
 from netc.graph.infer import infer
+from netc.graph.ir import Graph
 from netc.graph.splits import insert_splits
 from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
@@ -79,6 +81,7 @@ class Net(Parts):
     ) -> None:
         self._seed, self._pass, self._sunk = seed, 0, 0
         self._behind: Callable[[], None] | None = None
+        self._arrays: tuple[MemoryBatches, int] | None = None  # and the pass they begin with
         self._message, self._source = insert_splits(*filter_net(net, state)[:2])
         self._plan = plan
         self._infer()
@@ -214,8 +217,41 @@ class Net(Parts):
             blob._data.set(value)
 
     def _next_batch(self, segment: Segment) -> Arrays:
-        self._pass += 1
-        return segment.batch(self._pass - 1)
+        k, self._pass = self._pass, self._pass + 1
+        return segment.batch(k) | self._served(segment.graph, k)
+
+    @property
+    def _next_pass(self) -> int:
+        return self._pass
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Let the MemoryData layer that the net begins with serve these arrays from their start.
+
+        They are not copied. Raises UsageError as `MemoryBatches` does.
+        """
+        self._catch_up()
+        layer = self._graph.nodes[0].param
+        if layer.type != "MemoryData":
+            raise UsageError(
+                "set_input_arrays may only be called if the first layer is a MemoryDataLayer, "
+                f"got '{layer.name}' ({layer.type})"
+            )
+        self._arrays = MemoryBatches(layer, data, labels), self._next_pass
+
+    def _served(self, graph: Graph, k: int) -> Arrays:
+        """What MemoryData layers serve in pass k. Raises UsageError where they have no arrays."""
+        nodes = [n for n in graph.nodes if n.param.type == "MemoryData"]
+        for node in nodes:
+            if node is not nodes[0] or self._arrays is None:
+                raise UsageError(
+                    "MemoryDataLayer needs to be initialized by calling Reset "
+                    f"(layer '{node.name}')",
+                    hint="net.set_input_arrays(data, labels) does it for the first layer",
+                )
+        if not nodes or self._arrays is None:
+            return {}
+        batches, start = self._arrays
+        return dict(zip(nodes[0].tops, batches.batch(k - start), strict=True))
 
     def _catch_up(self) -> None:
         """Compute what a solver's step left to be computed when somebody looks."""

@@ -31,10 +31,25 @@ class _SolverNet(Net):
 
     _batches: Any = None
 
+    @property
+    def _next_pass(self) -> int:
+        return self._batches.k
+
     def _next_batch(self, segment: Segment) -> Arrays:
         self._pass = self._sunk = self._batches.k
         batch = next(self._batches)
         return {k: v for k, v in batch.items() if k in segment.fed}
+
+
+def _written(net: Net) -> Arrays:
+    """The arrays that the caller wrote into the blobs of Input layers."""
+    layers = (n for n in net._graph.nodes if n.param.type == "Input")
+    return {t: net.blobs[net._graph.blobs[t]]._data.value() for n in layers for t in n.tops}
+
+
+def _inputs(net: Net, k: int) -> Arrays:
+    """What fills the layers that read nothing."""
+    return _written(net) | net._served(net._graph, k)
 
 
 class _Loop(Loop):
@@ -58,7 +73,13 @@ class Solver:
         if loaded.message.random_seed < 0 and mode._settings.seed is not None:
             loaded.message.random_seed = mode._settings.seed
         self._prefix = snapshot.prefix_of(loaded.message.snapshot_prefix, solver_file)
-        self._session = Session(loaded, mode.plan(), provide=self._inputs, donate=False)
+        self._session = Session(
+            loaded,
+            mode.plan(),
+            provide=lambda k: _inputs(self.net, k),
+            test_provide=lambda i: lambda k: _inputs(self.test_nets[i], k),
+            donate=False,
+        )
         nets = self._session.nets
         self.net = self._view(nets.train, None)
         self.net._batches = self._session.batches
@@ -74,15 +95,6 @@ class Solver:
         view = _SolverNet._of(net.net, net.state, self._session.plan, self._session.seed, params)
         assert isinstance(view, _SolverNet)
         return view
-
-    def _inputs(self, k: int) -> Arrays:
-        """What fills the layers that read nothing: the arrays the caller wrote into their blobs."""
-        return {
-            t: self.net.blobs[t]._data.value()
-            for n in self.net._graph.nodes
-            if n.set_up.external is not None and n.set_up.feed is None
-            for t in n.tops
-        }
 
     def _publish(self) -> None:
         """Show the session's blobs in the nets."""
@@ -130,35 +142,37 @@ class Solver:
     def _run(self, go: Callable[[Loop], None]) -> None:
         """Iterations between what the caller wrote and what the nets show."""
         self._collect()
-        self.net._behind, inputs = None, self._inputs(0)
+        self.net._behind, written = None, _written(self.net)
         loop = _Loop(self._session, self._prefix, Signals("none", "none"), progress=False)
         try:
             go(loop)
         finally:
             self._publish()
             if loop.began:
-                self._leave_behind(*loop.began, inputs)
+                self._leave_behind(*loop.began, written)
         shown = (c for b in self.net.blobs.values() for c in (b._data, b._diff))
         diffs = (b._diff for b in self.net._blob_by_key.values())
         if any(cell.written for cell in (*shown, *diffs)):
             self.net._catch_up()
 
-    def _leave_behind(self, before: Arrays, k: int, inputs: Arrays) -> None:
+    def _leave_behind(self, before: Arrays, k: int, written: Arrays) -> None:
         """When somebody looks, show the blobs and gradients of the last pass of the iteration."""
         net, session = self.net, self._session
         after = session.blobs()
         last = k + session.p.iter_size - 1
 
+        def inputs(i: int) -> Arrays:
+            return session.batches.batch(i) | written | net._served(net._graph, i)
+
         def catch_up() -> None:
-            values = {**session.batches.batch(last), **inputs}
+            values = inputs(last)
             net._show(values)
             whole = 0, len(net._graph.nodes) - 1
             carried = set(net._graph.carried)
             blobs = {key: v for key, v in before.items() if key not in carried}
             state = {key: v for key, v in before.items() if key in carried}
             for i in range(k if net._graph.memory else last, last):
-                fed = {**session.batches.batch(i), **inputs}
-                arguments = (blobs, state, session.pass_key(i), fed)
+                arguments = (blobs, state, session.pass_key(i), inputs(i))
                 state = net._fit(*whole, arguments).forward(*arguments)[2]
             net._memory.before = {key: state[key] for key in net._graph.memory}
             arguments = (blobs, state, session.pass_key(last), values)

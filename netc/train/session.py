@@ -75,6 +75,7 @@ class Session:
         stages: tuple[str, ...] = (),
         provide: Provide | None = None,
         donate: bool = True,
+        test_provide: Callable[[int], Provide] | None = None,
         workers: int = 0,
     ) -> None:
         check_solver(solver)
@@ -89,7 +90,10 @@ class Session:
         self._sizes, self._donate = Sizes(self.train), donate
         self._step_of = lru_cache(KEPT)(self._make_step)
         self.batches = Batches(self.train, 0, provide, workers=workers)
-        self.tests = tuple(self._test_net(i, net) for i, net in enumerate(self.nets.tests))
+        self.tests = tuple(
+            self._test_net(i, net, test_provide and test_provide(i))
+            for i, net in enumerate(self.nets.tests)
+        )
         graphs = [net.program.graph for net in self.tests]
         check_sinks([self.train.graph, *graphs])
         self.monitors = find(solver, self.train.graph, graphs)
@@ -100,7 +104,7 @@ class Session:
     def _compile(self, net: NetInState) -> Program:
         return compile_net(net.net, net.state, self.plan, self.seed)
 
-    def _test_net(self, index: int, net: NetInState) -> TestNet:
+    def _test_net(self, index: int, net: NetInState, provide: Provide | None) -> TestNet:
         log.info("Creating test net (#%d) %s", index, net.origin)
         program = self._compile(net)
         shared = shared_blobs(self.train.graph, program.graph)
@@ -115,7 +119,7 @@ class Session:
         return TestNet(
             program,
             make_test(program),
-            Batches(program),
+            Batches(program, provide=provide),
             shared,
             jax.device_put(own),
             iterations,
