@@ -153,7 +153,7 @@ def span(centre: float, side: float, size: int) -> slice:
 
 
 def inverse_map(
-    drawn: Values, size: tuple[int, int], target: tuple[int, int], corner: Sequence[int]
+    drawn: Values, size: tuple[int, ...], target: tuple[int, ...], corner: Sequence[int]
 ) -> np.ndarray:
     """Where the pixels of a target lie in the image, as OpenCV's 2 x 3 matrix of (x, y).
 
@@ -182,7 +182,7 @@ def inverse_map(
 
 
 def warped(
-    image: np.ndarray, inverse: np.ndarray, target: tuple[int, int], nearest: bool = False
+    image: np.ndarray, inverse: np.ndarray, target: tuple[int, ...], nearest: bool = False
 ) -> np.ndarray:
     """The target (C, h, w) that an inverse map takes from an image (C, H, W), mirrored outside."""
     import cv2

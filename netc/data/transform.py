@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from netc.data.augment import Augment, Values, inverse_map, warped
 from netc.data.draws import below, draws
@@ -44,10 +45,11 @@ class Transformer:
         self._param, self._fail = param, fail
         self._seed, self._name = seed, name
         self._scale, self._train = np.float32(param.scale), phase == "TRAIN"
-        # Per pixel (C, H, W) or per channel (C,); of no length where there is none.
-        self._mean = np.array(param.mean_value, np.float32)
+        mean = np.array(param.mean_value or [0], np.float32)
         if param.mean_file:
-            self._mean = read_mean(param.mean_file, fail)
+            mean = read_mean(param.mean_file, fail)
+        self._per_pixel = mean.ndim == 3
+        self._mean = mean if self._per_pixel else mean[:, None, None]
         asked = param.augment if self._train else AugmentParameter()
         self._augment = Augment(asked, seed, name, fail)
         self.mix = Mix(asked, seed, name, fail)
@@ -71,10 +73,9 @@ class Transformer:
         crop, mean, file = self._param.crop_size, self._mean, self._param.mean_file
         if crop > min(height, width) and not self._augment.resizes:
             fail(f"crop_size {crop} is larger than the image, {height} x {width}", "crop_size")
-        if file and mean.shape not in (shape, (channels,)):
-            size = f"is {dims(mean.shape)}, the image {dims(shape)}"
-            fail(f"mean_file '{file}' {size}", "mean_file")
-        if not file and len(mean) not in (0, 1, channels):
+        if file and mean.shape != (shape if self._per_pixel else (channels, 1, 1)):
+            fail(f"mean_file '{file}' is {dims(mean.shape)}, the image {dims(shape)}", "mean_file")
+        if not file and len(mean) not in (1, channels):
             rule = f"Specify either 1 mean_value or as many as channels: {channels}"
             fail(f"{rule} (got {len(mean)})", "mean_value")
         self._augment.check(channels, fail)
@@ -88,13 +89,12 @@ class Transformer:
         """
         out = self._empty(images)
         corners, mirrored = self._places(images, first)
-        if not self._random and isinstance(images, np.ndarray):
-            self._write(images, corners[0], out)
+        if isinstance(images, np.ndarray) and not self._augment:
+            self._write_all(images, corners, mirrored, out)
         else:
-            drawn = self._drawn(first, len(images))
-            for i, image in enumerate(images):
-                target = out[i, ..., ::-1] if mirrored[i] else out[i]
-                self._write(image, corners[i], target, drawn[i], first + i)
+            for i, (corner, flip, drawn) in enumerate(self._each(corners, mirrored, first)):
+                target = out[i, ..., ::-1] if flip else out[i]
+                self._write(images[i], corner, drawn, first + i, target)
         if self._scale != 1:
             out *= self._scale
         return out
@@ -105,51 +105,53 @@ class Transformer:
         They are of the sizes of the images. No value changes, and none is between two others.
         """
         out = self._empty(images)
-        corners, mirrored = self._places(images, first)
-        drawn = self._drawn(first, len(images))
-        for image, corner, flip, values, target in zip(
-            images, corners, mirrored, drawn, out, strict=True
-        ):
-            window = self._window(image, corner, values, target.shape[1:], nearest=True)
+        places = self._each(*self._places(images, first), first)
+        for image, target, (corner, flip, drawn) in zip(images, out, places, strict=True):
+            window = self._window(image, corner, drawn, target.shape[1:], nearest=True)
             target[:] = window[..., ::-1] if flip else window
         return out
 
     def describe(self, sizes: Sequence[tuple[int, int]], first: int) -> list[str]:
         """What examples `first` and following draw, for images of these (height, width)."""
-        corners, mirrored = self._places([np.empty((0, *size)) for size in sizes], first)
-        drawn = self._drawn(first, len(sizes))
-        crop = self._param.crop_size
+        crop, places = (
+            self._param.crop_size,
+            self._places([np.empty(size) for size in sizes], first),
+        )
         return [
             ", ".join(
                 [f"crop {crop} x {crop} at ({corner[0]}, {corner[1]})"] * bool(crop)
                 + ["mirrored"] * bool(flip)
-                + [f"{field} {_told(value)}" for field, value in values.items()]
+                + [f"{field} {_told(value)}" for field, value in drawn.items()]
             )
-            for corner, flip, values in zip(corners, mirrored, drawn, strict=True)
+            for corner, flip, drawn in self._each(*places, first)
         ]
 
     def _empty(self, images: Images) -> np.ndarray:
         (channels, *size), crop = images[0].shape, self._param.crop_size
         return np.empty((len(images), channels, *([crop, crop] if crop else size)), np.float32)
 
-    @property
-    def _random(self) -> bool:
-        return bool(self._param.mirror or (self._train and self._param.crop_size) or self._augment)
-
-    def _places(self, images: Images, first: int) -> tuple[list[list[int]], list[bool]]:
+    def _places(self, images: Images, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Where the crop of each image starts, as (top, left), and whether it is mirrored."""
-        count, crop = len(images), self._param.crop_size
-        corners, mirrored = [[0, 0]] * count, [False] * count
-        words = draws(self._seed, self._name, first, count) if self._random else None
-        if words is not None and self._param.mirror:
-            mirrored = (words[:, 0] >> np.uint64(63) == 1).tolist()
+        count, crop, mirror = len(images), self._param.crop_size, self._param.mirror
+        corners, mirrored = np.zeros((count, 2), int), np.zeros(count, bool)
+        at_random = crop and self._train
+        words = draws(self._seed, self._name, first, count) if at_random or mirror else None
         if crop:
             room = np.array([image.shape[-2:] for image in images]) - crop
-            if words is not None and self._train:
-                corners = below(words[:, 1:3], np.maximum(room, 0) + 1).tolist()
-            else:
-                corners = (room // 2).tolist()
+            corners = room // 2
+            if words is not None and at_random:
+                corners = below(words[:, 1:3], np.maximum(room, 0) + 1)
+        if words is not None and mirror:
+            mirrored = words[:, 0] >> np.uint64(63) == 1
         return corners, mirrored
+
+    def _each(
+        self, corners: np.ndarray, mirrored: np.ndarray, first: int
+    ) -> Iterator[tuple[list[int], bool, Values]]:
+        """For each example the corner, whether it is mirrored, and what its augmentation draws."""
+        count = len(corners)
+        drawn = self._augment.drawn(first, count) if self._augment else [{}] * count
+        return zip(corners.tolist(), mirrored.tolist(), drawn, strict=True)
 
     def _window(
         self,
@@ -159,37 +161,50 @@ class Transformer:
         size: tuple[int, ...],
         nearest: bool = False,
     ) -> np.ndarray:
-        """The part of an image (..., H, W) that a target of (height, width) shows."""
-        (top, left), (height, width) = corner, size
-        if self._augment.moves:
-            inverse = inverse_map(drawn, image.shape[-2:], (height, width), corner)
-            return warped(image, inverse, (height, width), nearest)
-        return image[..., top : top + height, left : left + width]
+        """The part of an image (C, H, W) that a target of (height, width) shows."""
+        if not self._augment.moves:
+            return _cropped(image, corner, size)
+        return warped(image, inverse_map(drawn, image.shape[1:], size, corner), size, nearest)
 
     def _write(
         self,
         image: np.ndarray,
         corner: Sequence[int],
+        drawn: Values,
+        example: int,
         target: np.ndarray,
-        drawn: Values | None = None,
-        example: int = 0,
     ) -> None:
-        """target = image - mean where the window lies; of an image, or of a batch undrawn."""
-        see = partial(self._window, corner=corner, drawn=drawn or {}, size=target.shape[-2:])
-        pixels, mean = see(image), self._mean
+        """target = image - mean where the window lies, changed as was drawn."""
+        size, mean = target.shape[1:], self._mean
+        pixels = self._window(image, corner, drawn, size)
+        if self._per_pixel:
+            mean = self._window(mean, corner, drawn, size)
         if drawn:
             pixels = self._augment.retouch(pixels, drawn, example)
-        if mean.size:
-            mean = see(mean) if mean.ndim == 3 else mean[:, None, None]
-            np.subtract(pixels, mean, out=target)
-        else:
-            np.copyto(target, pixels)
+        np.subtract(pixels, mean, out=target)
         if drawn:
             self._augment.cut_out(target, drawn)
 
-    def _drawn(self, first: int, count: int) -> list[Values]:
-        """What the augmentation of each example draws: nothing where it is off."""
-        return self._augment.drawn(first, count) if self._augment else [{}] * count
+    def _write_all(
+        self, images: np.ndarray, corners: np.ndarray, mirrored: np.ndarray, out: np.ndarray
+    ) -> None:
+        """out = images - mean where their windows lie, without augmentation, all at once."""
+        size, mean = out.shape[2:], self._mean
+        if (corners == corners[0]).all():
+            pixels = _cropped(images, corners[0], size)
+            mean = _cropped(mean, corners[0], size) if self._per_pixel else mean
+        else:
+            windows = partial(sliding_window_view, window_shape=size, axis=(-2, -1))
+            pixels = windows(images)[np.arange(len(images)), :, *corners.T]
+            mean = windows(mean)[:, *corners.T].swapaxes(0, 1) if self._per_pixel else mean
+        np.subtract(pixels, mean, out=out)
+        out[mirrored] = out[mirrored, ..., ::-1]
+
+
+def _cropped(image: np.ndarray, corner: Sequence[int], size: tuple[int, ...]) -> np.ndarray:
+    """The window of (..., H, W) that starts at (top, left)."""
+    (top, left), (height, width) = corner, size
+    return image[..., top : top + height, left : left + width]
 
 
 def _told(value: Any) -> str:

@@ -147,7 +147,7 @@ def test_a_mean_per_channel_from_numpy(tmp_path, shape):
     np.save(tmp_path / "mean.npy", np.array([1, 2, 3], np.int32).reshape(shape))
     t = transformer(mean_file=str(tmp_path / "mean.npy"))
     assert t.batch(np.zeros((1, 3, 1, 1), np.uint8), 0).ravel().tolist() == [-1, -2, -3]
-    with pytest.raises(DataError, match=r"mean.npy' is 3, the image 1 x 4 x 4"):
+    with pytest.raises(DataError, match=r"mean.npy' is 3 x 1 x 1, the image 1 x 4 x 4"):
         t.output_shape((1, 4, 4))
 
 
