@@ -6,6 +6,7 @@ import numpy as np
 
 from netc.compile import Arrays
 from netc.errors import SolverError
+from netc.graph.doubts import other_meanings
 from netc.graph.ir import Graph
 from netc.graph.splits import insert_splits
 from netc.layers.base import dims
@@ -16,10 +17,10 @@ from netc.weights.match import Match, TargetLayer
 
 def shared_blobs(train: Graph, test: Graph) -> dict[str, str]:
     """Blobs of a test net that are the training net's, by layer name; shapes must agree."""
-    owners = {n.name: n.blobs + n.state for n in reversed(train.nodes)}
+    owners = {n.name: n.stored for n in reversed(train.nodes)}
     shared: dict[str, str] = {}
     for node in test.nodes:
-        for i, key in enumerate(node.blobs + node.state):
+        for i, key in enumerate(node.stored):
             if i >= len(owners.get(node.name, ())) or key in shared:
                 continue
             theirs = owners[node.name][i]
@@ -39,13 +40,15 @@ def targets(graph: Graph) -> list[TargetLayer]:
     """What the layers of a graph can take from a file of weights."""
     found = []
     for node in graph.nodes:
-        keys = node.blobs + node.state
-        shapes = [b.shape for b in (*node.set_up.blobs, *node.set_up.state)]
-        shared = tuple(graph.param_by_key[k].layer != node.key for k in keys)
+        shapes = [spec.shape for spec, _ in node.set_up.stored]
+        shared = tuple(graph.param_by_key[k].layer != node.key for k in node.stored)
         p = node.param
         rows = p.type == "Convolution" and p.convolution_param.group == 1
         rows |= p.type == "InnerProduct" and not p.inner_product_param.transpose
-        found.append(TargetLayer(node.name, p.type, tuple(shapes), shared, node.source.span, rows))
+        place = tuple(shapes), shared, node.source.span
+        found.append(
+            TargetLayer(node.name, p.type, *place, rows, node.set_up.read, other_meanings(node))
+        )
     return found
 
 
@@ -54,7 +57,7 @@ def by_key(graph: Graph, found: Match) -> Arrays:
     nodes = {n.name: n for n in reversed(graph.nodes)}
     values: Arrays = {}
     for (layer, index), value in found.values.items():
-        key = (nodes[layer].blobs + nodes[layer].state)[index]
+        key = nodes[layer].stored[index]
         values[key] = value.reshape(graph.param_by_key[key].spec.shape)
     return values
 
@@ -68,13 +71,13 @@ def by_layer(
     """
     layers: dict[str, list[np.ndarray | None]] = {}
     for node in graph.nodes:
-        shapes = [b.shape for b in (*node.set_up.blobs, *node.set_up.state)]
+        shapes = [spec.shape for spec, _ in node.set_up.stored]
         if shapes and node.name not in layers:
             layers[node.name] = [
                 None
                 if owners_only and graph.param_by_key[k].layer != node.key
                 else np.asarray(blobs[k]).reshape(s)
-                for k, s in zip(node.blobs + node.state, shapes, strict=True)
+                for k, s in zip(node.stored, shapes, strict=True)
             ]
     return layers
 

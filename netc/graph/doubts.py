@@ -41,6 +41,21 @@ def guessed(graph: Graph) -> Iterator[Doubt]:
             )
 
 
+def other_meanings(node: Node) -> str | None:
+    """A hint where forks mean other layers by the type of a node."""
+    rest = [
+        d
+        for k in LAYERS[node.param.type].variants
+        if k.label != node.kind.label
+        for d in k.dialects
+    ]
+    if not rest:
+        return None
+    return (
+        f"in {', '.join(rest)} {node.kind.name} is another layer: --dialect {rest[0]} takes it so"
+    )
+
+
 def unheeded(graph: Graph) -> Iterator[Doubt]:
     """The first layer of each type that sets a field of forks which does nothing here."""
     seen = set()

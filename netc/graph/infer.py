@@ -117,14 +117,14 @@ class _Inference:
                 field = "bias_filler" if i else "weight_filler"
                 d.fail(wrong[0], field, hint=wrong[1])
         keys = [
-            self.parameter(node, i, spec, i >= len(layer.blobs))
-            for i, spec in enumerate((*layer.blobs, *layer.state))
+            (self.parameter(node, i, spec, carried), carried)
+            for i, (spec, carried) in enumerate(layer.stored)
         ]
         node = replace(
             node,
             layer=layer,
-            blobs=tuple(keys[: len(layer.blobs)]),
-            state=tuple(keys[len(layer.blobs) :]),
+            blobs=tuple(k for k, carried in keys if not carried),
+            state=tuple(k for k, carried in keys if carried),
             memory=tuple(f"{node.key}/memory{i}" for i in range(len(layer.memory))),
         )
         if layer.feed is not None and self.missing is None:

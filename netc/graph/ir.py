@@ -66,6 +66,12 @@ class Node:
         assert self.layer is not None, "infer comes before this"
         return self.layer
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Keys of all that a file holds for it, in the order of files."""
+        first, last = self.blobs, self.state
+        return last + first if self.layer and self.layer.state_first else first + last
+
     def cut(self, bottom: int) -> bool:
         """Whether propagate_down keeps the gradient from this bottom."""
         return bool(self.param.propagate_down) and not self.param.propagate_down[bottom]
@@ -186,7 +192,7 @@ class Graph:
         for node in self.nodes:
             tops = ", ".join(map(value, node.tops)) or "-"
             used = "; ".join(
-                f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.blobs + node.state
+                f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.stored
             )
             text = f"  {tops} = {node.kind.label} '{node.key}'({', '.join(node.bottoms)})"
             weights = [f"{w:g}" for w in node.loss_weights if w]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import jax
 
     from netc.lowering.plan import Plan
+    from netc.weights.content import LayerWeights
 
 Shape = tuple[int, ...]
 TRAIN, TEST = Phase.TRAIN, Phase.TEST
@@ -53,7 +54,10 @@ class Layer(NamedTuple):
 
     apply: (blobs, state, rng, *bottoms) -> (tops, state), pure.
     blobs: learnable, in caffemodel order.
-    state: carried from pass to pass and never differentiated; after the blobs in the file.
+    state: carried from pass to pass and never differentiated; after the blobs in the file, or with
+    state_first before them.
+    read: what a file holds for this layer as this layer would have it, where programs wrote it
+    otherwise.
     memory: carried likewise, but in no file and not shared; `apply` has it after the state.
     channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
     on CPU; otherwise it only serves bottoms that are in that order already.
@@ -78,6 +82,14 @@ class Layer(NamedTuple):
     labels: LabelRule | None = None
     memory: tuple[BlobSpec, ...] = ()
     rows: Callable[..., Any] | None = None
+    state_first: bool = False
+    read: Callable[[LayerWeights], LayerWeights] | None = None
+
+    @property
+    def stored(self) -> tuple[tuple[BlobSpec, bool], ...]:
+        """The blobs of a file in their order, each with whether it is carried."""
+        blobs, state = ((b, False) for b in self.blobs), ((s, True) for s in self.state)
+        return (*state, *blobs) if self.state_first else (*blobs, *state)
     sink: Callable[..., None] | None = None
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from netc import lowering
 from netc.layers.base import TEST, BlobSpec, Layer, LayerDef, Shape, register, stateless
-from netc.lazy import jax
-from netc.schema import BNParameter
+from netc.layers.norm import batch_norm
+from netc.lazy import jax, jnp
+from netc.schema import BatchNormParameter, BNParameter, FillerParameter
+from netc.weights.content import LayerWeights
 
 Moved = Callable[[Any, Any], Any]  # (what is stored, what the batch has) -> what is stored next
 
@@ -23,12 +26,12 @@ def standardized(d: LayerDef, x: Any, eps: float, layout: str) -> tuple[Any, Any
 
 
 def affine(d: LayerDef, x: Any, blobs: Any, layout: str) -> Any:
-    """x times the first blob plus the second, each (C); x where there are no blobs."""
+    """x times the first blob plus the second, each (C), as far as there are blobs."""
     if not blobs:
         return x
-    factor, summand = (blob.ravel() for blob in blobs)
+    factor, *summand = (blob.ravel() for blob in blobs)
     y = lowering.affine.multiply(d.plan, x, factor, layout=layout)
-    return lowering.conv.add_bias(d.plan, y, summand, layout=layout)
+    return lowering.conv.add_bias(d.plan, y, *summand, layout=layout) if summand else y
 
 
 def averaging(d: LayerDef, fixed: bool, eps: float, moved: Moved) -> Callable[..., Any]:
@@ -53,6 +56,14 @@ def averaging(d: LayerDef, fixed: bool, eps: float, moved: Moved) -> Callable[..
 def in_both_orders(apply: Callable[..., Any], **layer: Any) -> Layer:
     """A layer whose `apply` takes a layout."""
     return Layer(apply, **layer, channels_last=functools.partial(apply, layout="NHWC"))
+
+
+def in_layer(d: LayerDef, *fields: str) -> tuple[BlobSpec, ...]:
+    """A factor, 1 by default, and a summand, (C), from the fields of batch_norm_param."""
+    p, shape = d.param.batch_norm_param, (channels_of(d),)
+    fillers = [getattr(p, f) if p.HasField(f) else None for f in fields]
+    fillers = [f or FillerParameter(value=1 - i) for i, f in enumerate(fillers)]
+    return tuple(d.blob(shape, f, field) for f, field in zip(fillers, fields, strict=True))
 
 
 def momentum(m: float) -> Moved:
@@ -179,3 +190,84 @@ def bn_across_batch(d: LayerDef) -> Layer:
     if not p.across_spatial:
         return Layer(by_position, learnt, kept)
     return in_both_orders(apply, blobs=learnt, state=kept)
+
+
+DIGITS_ORDER = (2, 3, 4, 0, 1)  # from scale, bias, mean, variance, 1 in the file
+
+
+def _as_nvcaffe(weights: LayerWeights) -> LayerWeights:
+    """Sums and their divisor, as Caffe stores them, or the order of old DIGITS, as averages."""
+    blobs, legacy = weights.blobs, weights.legacy
+    if len(blobs) == 5 and blobs[4] is not None and blobs[4].size == 1:
+        blobs, legacy = (tuple(v[i] for i in DIGITS_ORDER) for v in (blobs, legacy))
+        blobs = (*blobs[:2], np.ones_like(blobs[2]), *blobs[3:])
+    elif len(blobs) == 3:
+        mean, variance, divisor = blobs
+        if mean is not None and variance is not None and divisor is not None:
+            share = 1 / float(divisor.ravel()[0]) if divisor.any() else 0
+            blobs = (mean * share, variance * share, np.ones_like(divisor))
+    return replace(weights, blobs=blobs, legacy=legacy)
+
+
+@register(
+    "BatchNorm", bottoms=1, tops=1, in_place=True, dialects=("nvcaffe",),
+    fields=tuple(f"batch_norm_param.{f}" for f in ("scale_bias", "scale_filler", "bias_filler")),
+)  # fmt: skip
+def batch_norm_nvcaffe(d: LayerDef) -> Layer:
+    """Normalize each channel, in TEST by moving averages: (N, C, *S) -> the same shape.
+
+    y = (x - mean) / sqrt(variance + max(eps, 1e-5)), times a factor plus a summand with scale_bias
+    or a filler for one of them. TRAIN: both of the batch (the variance biased); the averages become
+    them at first, then moving_average_fraction times themselves plus the rest times the batch's.
+    Files with Caffe's three sums, or in the old order of DIGITS, are converted when read.
+    NVCaffe: batch_norm_layer.cpp.
+    """
+    p, channels = d.param.batch_norm_param, channels_of(d)
+    wanted = p.scale_bias or p.HasField("scale_filler") or p.HasField("bias_filler")
+    learnt = in_layer(d, "scale_filler", "bias_filler") if wanted else ()
+    one = BlobSpec((1,), value=np.ones(1, np.float32))
+    average = momentum(p.moving_average_fraction)
+
+    def moved(stored, seen):
+        return jnp.where(stored == 0, seen, average(stored, seen))  # 0: nothing was seen yet
+
+    return in_both_orders(
+        averaging(d, d.phase == TEST, max(p.eps, 1e-5), moved),
+        blobs=learnt,
+        state=(BlobSpec((channels,)), BlobSpec((channels,)), one),
+        state_first=True,
+        read=_as_nvcaffe,
+    )
+
+
+@register(
+    "BatchNorm", bottoms=1, tops=1, in_place=True, dialects=("intel",),
+    fields=tuple(f"batch_norm_param.{f}" for f in (
+        "use_weight_bias", "bias_term", "filler", "bias_filler", "relu", "stats_batch_size",
+    )),
+)  # fmt: skip
+def batch_norm_intel(d: LayerDef) -> Layer:
+    """Normalize each channel as Caffe's BatchNorm, then scale and shift it: the same shape.
+
+    The factor goes without use_weight_bias, and with engine: CAFFE; the summand also without
+    bias_term. relu: max(y, 0) follows. Intel Caffe: mkldnn_batch_norm_layer.cpp.
+    """
+    p = d.param.batch_norm_param
+    if p.stats_batch_size not in (0, d.bottoms[0].shape[0]):
+        d.fail(
+            f"statistics of {p.stats_batch_size} of the {d.bottoms[0].shape[0]} examples of a "
+            "batch are not computed",
+            "stats_batch_size",
+            hint="give the batch that size",
+        )
+    plain = batch_norm(d)
+    fields = ("filler", "bias_filler")[: 1 + p.bias_term]
+    wanted = p.use_weight_bias and p.engine != BatchNormParameter.CAFFE
+    learnt = in_layer(d, *fields) if wanted else ()
+
+    def apply(blobs, state, rng, x, layout="NCHW"):
+        (y,), moved = plain.apply((), state, rng, x, layout)
+        y = affine(d, y, blobs, layout)
+        return (jnp.where(y > 0, y, jnp.zeros_like(y)) if p.relu else y,), moved
+
+    return in_both_orders(apply, blobs=learnt, state=plain.state, state_first=True)

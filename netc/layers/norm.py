@@ -6,7 +6,7 @@ import functools
 import math
 
 from netc import lowering
-from netc.layers.base import TEST, BlobSpec, Layer, LayerDef, dims, register, stateless
+from netc.layers.base import TEST, TRAIN, BlobSpec, Layer, LayerDef, dims, register, stateless
 from netc.lazy import jax, jnp
 from netc.schema import LRNParameter
 
@@ -37,7 +37,10 @@ def lrn(d: LayerDef) -> Layer:
     )
 
 
-@register("BatchNorm", bottoms=1, tops=1, in_place=True)
+@register(
+    "BatchNorm", bottoms=1, tops=1, in_place=True,
+    fields=("batch_norm_param.update_global_stats",),
+)  # fmt: skip
 def batch_norm(d: LayerDef) -> Layer:
     """Normalize each channel: (N, C, *S) -> the same shape, over n = N * S elements.
 
@@ -45,10 +48,11 @@ def batch_norm(d: LayerDef) -> Layer:
     use_global_stats, which is the default in TEST, of the past: blob 0 and 1 divided by blob 2.
     Each pass on a batch's own statistics moves the three, with m = moving_average_fraction:
     blob 0 = m blob 0 + mean, blob 1 = m blob 1 + variance n / (n - 1), blob 2 = m blob 2 + 1.
+    With update_global_stats, of DeepLab, so does each pass of TRAIN under use_global_stats.
     Caffe: batch_norm_layer.cpp.
     """
     p, shape = d.param.batch_norm_param, d.bottoms[0].shape
-    for i, given in enumerate(d.param.param):
+    for i, given in enumerate(d.param.param[:3]):
         if given.lr_mult != 0:
             d.fail(
                 "Cannot configure batch normalization statistics as layer parameters: "
@@ -66,7 +70,8 @@ def batch_norm(d: LayerDef) -> Layer:
         mean, variance, weight = state
         share = jnp.where(weight == 0, 0, 1 / jnp.where(weight == 0, 1, weight))
         y = lowering.norm.normalize(x, mean * share, variance * share, p.eps, layout=layout)
-        return (y,), state
+        moves = p.update_global_stats and d.phase == TRAIN
+        return (y,), by_batch(blobs, state, rng, x, layout)[1] if moves else state
 
     def by_batch(blobs, state, rng, x, layout="NCHW"):
         y, mean, variance = lowering.norm.standardize(

@@ -77,7 +77,7 @@ def summarize(graph: Graph) -> Summary:
 
 
 def _row(graph: Graph, node: Node, backward: int | None, trained: bool) -> Row:
-    used = [graph.param_by_key[k] for k in dict.fromkeys(node.blobs + node.state)]
+    used = [graph.param_by_key[k] for k in dict.fromkeys(node.stored)]
     own = [p for p in used if p.layer == node.key]
     return Row(
         node.name,

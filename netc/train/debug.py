@@ -46,7 +46,7 @@ def lines(program: Program, run: Any, blobs: Arrays, key: Any, inputs: Arrays) -
         ]
         told += [
             f"    [Forward] Layer {node.name}, param blob {i} data: {_mean(blobs[k])}"
-            for i, k in enumerate(node.blobs + node.state)
+            for i, k in enumerate(node.stored)
         ]
     flows = _gradients_flow(graph)
     for node in reversed(graph.nodes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, get_args
 
@@ -27,6 +27,8 @@ class TargetLayer(NamedTuple):
     span: of the layer in its prototxt.
     rows: whether its first blob has a row of weights for each output, whose order is that of the
         values below: so InnerProduct and Convolution can take each other's.
+    read: what the file holds for it as it would have it; None: as it stands.
+    hint: why its blobs may be others than those of the file.
     """
 
     name: str
@@ -35,6 +37,8 @@ class TargetLayer(NamedTuple):
     shared: tuple[bool, ...] = ()
     span: Span | None = None
     rows: bool = False
+    read: Callable[[LayerWeights], LayerWeights] | None = None
+    hint: str | None = None
 
     def owns(self, index: int) -> bool:
         """Whether a blob is this layer's own."""
@@ -96,9 +100,9 @@ def match(target: Sequence[TargetLayer], source: WeightFile, rules: Rules = EXAC
     layer's name matches.
     """
     result = compare(target, source, rules)
-    spans = {layer.name: layer.span for layer in reversed(target)}
+    first = {layer.name: layer for layer in reversed(target)}
     errors = [
-        WeightsError(_sentence(row), where=spans[row.layer] or source.path)
+        WeightsError(_sentence(row), first[row.layer].span or source.path, first[row.layer].hint)
         for row in result.rows
         if row.status == "mismatch"
     ]
@@ -166,6 +170,7 @@ def _pair(
     layer: TargetLayer, weights: LayerWeights, shared_once: bool, rules: Rules
 ) -> Iterator[tuple[Row, np.ndarray | None]]:
     unfit: Status = "skipped" if rules.skip else "mismatch"
+    weights = layer.read(weights) if layer.read else weights
     given = dict(enumerate(weights.blobs))
     wanted = range(len(layer.shapes))
     left_out = [i for i in wanted if given.get(i) is None]

@@ -55,6 +55,23 @@ CASES = [
         smooth=(0,)),
     LayerCase("BN", "", [X], [X], scaled(TINY), [C, C], dialect="enet"),
     LayerCase("BN", "", [X], [X], scaled(VAR_EPS), [C, C], dialect="parsenet"),
+] + [
+    LayerCase("BatchNorm", f"batch_norm_param {{ {fields} }}", [x], [x], want, [(3,)] * count,
+        phases=phases, dialect=dialect)
+    for fields, x, want, count, phases, dialect in (
+        ("scale_bias: true", X, scaled(EPS), 2, ("TRAIN",), ""),
+        ("scale_filler { value: 2 } eps: 0.5", (5, 3), scaled(0.5), 2, ("TRAIN",), ""),
+        ("scale_bias: true eps: 0.01", X, of_past, 2, ("TEST",), ""),
+        ("eps: 1e-9", X, lambda x: batch_norm(x, EPS), 0, ("TRAIN",), "nvcaffe"),
+        ("use_weight_bias: true", X, scaled(EPS), 2, ("TRAIN",), ""),
+        ("use_weight_bias: true bias_term: false", X,
+            lambda x, a: affine(batch_norm(x, EPS), a, 0 * a), 1, ("TRAIN",), ""),
+        ("use_weight_bias: false relu: true", X, lambda x: np.maximum(batch_norm(x, EPS), 0), 0,
+            ("TRAIN",), ""),
+        ("eps: 0.01 filler { value: 3 } engine: MKLDNN", X, of_past, 2, ("TEST",), ""),
+        ("engine: CAFFE stats_batch_size: 4", X, lambda x: batch_norm(x, EPS), 0, ("TRAIN",), ""),
+    )
+] + [
     LayerCase("SyncBN", "", [X], [X], scaled(EPS), [(1, 3)] * 2, phases=("TRAIN",)),
 ]
 # fmt: on

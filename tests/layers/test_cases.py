@@ -124,11 +124,10 @@ def test_channels_last(case):
 def test_save_and_load(case, name, tmp_path):
     running = run(case, "TRAIN")
     graph = running.program.graph
-    keys = graph.nodes[-1].blobs + graph.nodes[-1].state
-    carried = (np.full(s.shape, 0.5) for s in running.layer.state)
-    values = (b.astype(np.float32) for b in (*running.blobs, *carried))
-    blobs = dict(zip(keys, values, strict=True))
+    rng = np.random.default_rng(0)
+    stored = zip(graph.nodes[-1].stored, running.layer.stored, strict=True)
+    blobs = {k: rng.normal(size=spec.shape).astype(np.float32) for k, (spec, _) in stored}
     write_weights(tmp_path / name, file_message(graph), by_layer(graph, blobs))
     loaded = by_key(graph, match(targets(graph), read_weights(tmp_path / name)))
     assert loaded.keys() == blobs.keys()
-    assert all(np.array_equal(loaded[k], blobs[k]) for k in keys)
+    assert all(np.array_equal(loaded[k], v) for k, v in blobs.items())

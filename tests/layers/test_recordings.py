@@ -48,7 +48,7 @@ def test_recording(path):
     program = compiled(text, str(recording["phase"]))
     graph = program.graph
     values = graph.last_values
-    keys = {f"{n.name}/{i}": k for n in graph.nodes for i, k in enumerate(n.blobs + n.state)}
+    keys = {f"{n.name}/{i}": k for n in graph.nodes for i, k in enumerate(n.stored)}
     carried = {k for n in graph.nodes for k in n.state}
     given = {keys[k]: jnp.asarray(v) for k, v in under(recording, "param").items()}
     blobs = {k: v for k, v in given.items() if k not in carried}
