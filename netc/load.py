@@ -123,6 +123,8 @@ def _steps(path: str) -> list[str | int]:
 
 def read_bytes(path: PathLike) -> bytes:
     """The bytes of a file. Raises ParseError with a suggestion when there is no such file."""
+    if not os.fspath(path):
+        raise ParseError("Failed to open file: no name is given.")
     try:
         return Path(path).read_bytes()
     except OSError as e:

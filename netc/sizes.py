@@ -14,7 +14,7 @@ from netc.lowering.platform import jit
 
 log = logging.getLogger(__name__)
 
-KEPT = 32  # programs of one net that are kept; the one not used for longest goes first
+KEPT = 256  # programs of one net that are kept; the one not used for longest goes first
 Given = Mapping[str, Any]
 
 

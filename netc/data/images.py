@@ -105,10 +105,12 @@ class ImageFeed:
         first = k * self._p.batch_size
         rows = self._batch_rows(k)
         examples = [self._load(row) for row in rows]
-        shapes = [self._transformer.output_shape(images[0].shape) for images in examples]
-        for row, shape in zip(rows, shapes, strict=True):
+        shape: tuple[int, ...] = ()
+        for row, (image, *_) in zip(rows, examples, strict=True):
             with located(lambda at=row: at.where):
-                check_same(shape, shapes[0], "img")
+                made = self._transformer.output_shape(image.shape)
+                shape = shape or made
+                check_same(made, shape, "img")
         files = iter(zip(*examples, strict=True))
         tops: list[np.ndarray] = []
         for column in self._columns:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from netc.data.leveldb import LevelDbSource
 from netc.data.lmdb import LmdbSource
-from netc.errors import UsageError, did_you_mean
+from netc.errors import DataError, UsageError, did_you_mean
 from netc.schema import DataParameter
 
 
@@ -37,6 +37,11 @@ BACKENDS = {DataParameter.LEVELDB: LevelDbSource, DataParameter.LMDB: LmdbSource
 
 def open_source(backend: DataParameter.DB, path: str) -> Source:
     """Open a database. Raises DataError."""
+    if not path:
+        raise DataError("Failed to open database: no source is given")
+    if backend not in BACKENDS:
+        name, known = DataParameter.DB.Name(backend), map(DataParameter.DB.Name, BACKENDS)
+        raise DataError(f"Unknown database backend: {name} (known: {', '.join(known)})", path)
     return BACKENDS[backend](path)
 
 

@@ -1,4 +1,5 @@
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -92,6 +93,18 @@ def test_a_batch_depends_on_seed_and_number_alone(pictures):
     for k in range(6):
         assert all(map(np.array_equal, one.batch(k), backwards[k]))
     assert not np.array_equal(feed(**options, seed=2).batch(0)[0], backwards[0][0])
+
+
+def test_threads_may_ask_for_batches_at_once(pictures):
+    options = {
+        "fields": "shuffle: true batch_size: 2",
+        "transform": "crop_size: 4",
+        "phase": "TRAIN",
+    }
+    wanted = [feed(**options).batch(k)[0] for k in range(12)]
+    with ThreadPoolExecutor(7) as pool:
+        got = [data for data, _ in pool.map(feed(**options).batch, range(12))]
+    assert all(map(np.array_equal, got, wanted))
 
 
 def test_sizes_may_differ_between_batches_but_not_in_one(pictures):

@@ -48,6 +48,11 @@ def test_no_list(write):
         read_labelled("lst.txt")
 
 
+def test_no_name():
+    with pytest.raises(NetcError, match=r"^Failed to open file: no name is given\.$"):
+        read_labelled("")
+
+
 @pytest.mark.parametrize(
     ("text", "files", "wanted"),
     [

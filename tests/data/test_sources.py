@@ -22,3 +22,14 @@ def test_a_leveldb_under_another_backend_gets_a_hint(tmp_path):
     path = write_leveldb(tmp_path / "db", [b"a"])
     with pytest.raises(DataError, match=r"folder holds a LevelDB\nhint: write `backend: LEVELDB`"):
         open_source(DataParameter.LMDB, path)
+
+
+def test_no_source():
+    with pytest.raises(DataError, match=r"^Failed to open database: no source is given$"):
+        open_source(DataParameter.LMDB, "")
+
+
+def test_a_backend_of_a_fork(tmp_path):
+    message = r"^\S*: Unknown database backend: DATUMFILE \(known: LEVELDB, LMDB\)$"
+    with pytest.raises(DataError, match=message):
+        open_source(DataParameter.DATUMFILE, str(tmp_path))
