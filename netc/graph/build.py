@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.errors import GraphError, NetcError, did_you_mean, raise_all
+from netc.graph.coords import align
 from netc.graph.ir import Graph, Node
 from netc.layers import dialects
 from netc.layers.base import LayerType, count_error, unknown_type
@@ -24,6 +25,7 @@ def build(net: NetParameter, source: SourceMap) -> Graph:
     for i, layer in enumerate(net.layer):
         builder.add(layer, source.node("layer", i) if source.get("layer") else SourceMap())
     raise_all(builder.errors)
+    builder.nodes = align(builder.nodes)
     graph = builder.graph()
     graph.check()
     return graph

@@ -90,6 +90,7 @@ class Layer(NamedTuple):
         """The blobs of a file in their order, each with whether it is carried."""
         blobs, state = ((b, False) for b in self.blobs), ((s, True) for s in self.state)
         return (*state, *blobs) if self.state_first else (*blobs, *state)
+
     sink: Callable[..., None] | None = None
 
 
@@ -208,7 +209,7 @@ class LayerType(NamedTuple):
     no_gradient: the bottoms through which no gradient can go, from the end where negative.
     fields: the forks' fields that it carries out, such as "dropout_param.scale_train" or, for all
     of a message, "bn_param". dialects: the forks that mean this layer by the name; none: Caffe.
-    named: meant only by nets that name such a dialect. others: what others mean by the name.
+    others: what others mean by the name.
     """
 
     name: str
@@ -221,7 +222,6 @@ class LayerType(NamedTuple):
     no_gradient: tuple[int, ...] = ()
     fields: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
-    named: bool = False
     others: tuple[LayerType, ...] = ()
 
     @property
@@ -253,7 +253,6 @@ def register(
     no_gradient: tuple[int, ...] = (),
     fields: tuple[str, ...] = (),
     dialects: tuple[str, ...] = (),
-    named: bool = False,
 ) -> Callable[[S], S]:
     """Decorate a setup function to make it the layer type `name`, or what `dialects` mean by it.
 
@@ -262,7 +261,7 @@ def register(
 
     def add(setup: S) -> S:
         kind = LayerType(
-            name, setup, bottoms, tops, equal, loss, in_place, no_gradient, fields, dialects, named
+            name, setup, bottoms, tops, equal, loss, in_place, no_gradient, fields, dialects
         )
         known = LAYERS[name].variants if name in LAYERS else ()
         rest = [k for k in known if k.setup.__qualname__ != setup.__qualname__]

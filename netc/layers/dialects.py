@@ -56,7 +56,7 @@ def candidates(kind: LayerType, layer: LayerParameter, dialect: str) -> tuple[La
     """What a layer can mean, the likeliest first; several where nothing tells them apart.
 
     They are the dialect's variant if it has one; otherwise those that take as many bottoms and
-    leave the fewest of the layer's fields without effect.
+    leave the fewest of the layer's fields without effect, or Caffe's own alone if it is of these.
     """
     if meant := _meant(kind, dialect):
         return (meant,)
@@ -67,9 +67,9 @@ def candidates(kind: LayerType, layer: LayerParameter, dialect: str) -> tuple[La
         wrong_count = count_error(k, len(layer.bottom), len(layer.top)) is not None
         return wrong_count, len(without_effect(k, layer))
 
-    rated = [(misfit(k), k) for k in kind.variants if not k.named]
-    least = min(rate for rate, _ in rated)
-    return tuple(k for rate, k in rated if rate == least)
+    least = min(map(misfit, kind.variants))
+    best = tuple(k for k in kind.variants if misfit(k) == least)
+    return best if best[0].dialects else best[:1]
 
 
 def without_effect(kind: LayerType, layer: LayerParameter) -> list[tuple[str, str]]:

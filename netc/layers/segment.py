@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from netc import lowering
@@ -15,6 +17,8 @@ from netc.layers.base import (
     register,
     stateless,
 )
+from netc.layers.distance import check_count
+from netc.layers.loss import check_first_axis
 from netc.lazy import jnp, lax
 
 
@@ -226,3 +230,30 @@ def seg_accuracy(d: LayerDef) -> Layer:
     memory = () if p.reset else (BlobSpec((2, classes, classes)),)
     rule = LabelRule(1, classes, ignored[0] if ignored else None)
     return Layer(apply, memory=memory, labels=None if len(ignored) > 1 else rule)
+
+
+@register(
+    "SigmoidCrossEntropyLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,), dialects=("hed",),
+)  # fmt: skip
+def balanced_sigmoid_loss(d: LayerDef) -> Layer:
+    """Cross entropy of the sigmoid of scores x with targets t, edges and the rest balanced.
+
+    L = sum_images [q sum_{t = 1} l(x) + (1 - q) sum_{t = 0} l(-x)] / N, l(x) = log(1 + exp(-x)), q
+    the share of 0 among the targets of the image that are 0 or 1; others count nowhere, and none
+    of loss_param does. HED: sigmoid_cross_entropy_loss_layer.cpp.
+    """
+    check_first_axis(d)
+    check_count(d, 1, "SIGMOID_CROSS_ENTROPY_LOSS layer inputs must have the same count")
+    shape = d.bottoms[0].shape
+    rows = shape[0], math.prod(shape[1:])
+
+    def forward(blobs, x, target):
+        x, target = x.reshape(rows), lax.stop_gradient(target).reshape(rows)
+        edge, rest = target == 1, target == 0
+        cost = lowering.elementwise.softplus(jnp.where(edge, -x, x))
+        edges, others = (jnp.where(part, cost, 0).sum(1) for part in (edge, rest))
+        ones, zeros = (part.sum(1).astype(x.dtype) for part in (edge, rest))
+        total = (edges * zeros + others * ones) / jnp.maximum(ones + zeros, 1)
+        return total.sum() / max(shape[0], 1)
+
+    return stateless(forward)

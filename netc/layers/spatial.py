@@ -126,6 +126,17 @@ def crop(d: LayerDef) -> Layer:
     )
 
 
+@register("Crop", bottoms=2, tops=1, dialects=("fcn", "hed"))
+def crop_automatic(d: LayerDef) -> Layer:
+    """Cut an image to the size of another, where the layers before put the other one.
+
+    As Crop, on axes 2 and 3; the offset, where none is given, is how far apart the two bottoms are
+    by kernel, stride, pad and dilation of the layers from a common ancestor to each of them.
+    FCN, HED: crop_layer.cpp.
+    """
+    return crop(d)
+
+
 def _moved(index: Shape) -> Shape:
     """A position in (N, C, H, W) as one in (N, H, W, C)."""
     n, c, *spatial = index

@@ -70,8 +70,8 @@ class Message(NamedTuple):
 class Page(NamedTuple):
     """All that is known of a layer type. bottoms, tops: their number in words.
 
-    dialects: the forks that mean this by the type; none: Caffe, or all. named: only where the net
-    names one of them. others: what others mean.
+    dialects: the forks that mean this by the type; none: Caffe, or all. named: no field tells it
+    from what Caffe means, only the net's dialect does. others: what others mean.
     """
 
     type: str
@@ -119,7 +119,7 @@ def _page(kind: LayerType) -> Page:
         messages(kind.name),
         example(kind),
         kind.dialects,
-        kind.named,
+        bool(kind.dialects) and not kind.fields,
         tuple(_page(other) for other in kind.others),
     )
 

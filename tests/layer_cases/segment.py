@@ -62,6 +62,18 @@ def scored(x, label, ignore=()):
     return np.array([right.sum() / max(there.sum(), 1), mean, np.mean(iou)]).reshape(1, 1, 1, 3)
 
 
+def balanced(x, target):
+    """HED's loss, pixel by pixel."""
+    total = 0.0
+    for scores, targets in zip(x.reshape(len(x), -1), target.reshape(len(x), -1), strict=True):
+        ones, zeros = (targets == 1).sum(), (targets == 0).sum()
+        for score, t in zip(scores, targets, strict=True):
+            if t in (0, 1):
+                share = (zeros if t else ones) / (ones + zeros)
+                total += share * np.logaddexp(0, -score if t else score)
+    return np.array(total / len(x))
+
+
 MASK = np.stack([np.random.default_rng(i).permutation(18)[:6] for i in range(6)])
 MASK = MASK.reshape(2, 3, 2, 3)
 X, MAP = (2, 3, 2, 3), (2, 1, 4, 5)
@@ -107,6 +119,14 @@ CASES = [
 ] + [
     LayerCase("Interp", "", [(2, 3, 3, 4), (2, 1, 6, 5)], [(2, 3, 6, 5)],
         lambda x, like: interpolated(x, 6, 5)),
+] + [
+    LayerCase("SigmoidCrossEntropyLoss", "", [MAP, target], [()], balanced, dialect="hed")
+    for target in (
+        SMALL, labels(MAP, 3), np.zeros(MAP, int), np.full(MAP, 2), labels((2, 20), 2),
+    )
+] + [
+    LayerCase("Crop", "crop_param { offset: 1 }", [(2, 3, 6, 5), (2, 3, 4, 4)], [(2, 3, 4, 4)],
+        lambda x, like: x[:, :, 1:5, 1:5], dialect="fcn"),
 ] + [
     LayerCase("SegAccuracy", f"seg_accuracy_param {{ {fields} }}", [(2, 3, 4, 5), label],
         [(1, 1, 1, 3)], lambda x, y, ignore=ignore: scored(x, y, ignore), smooth=())

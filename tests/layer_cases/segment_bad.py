@@ -51,6 +51,9 @@ BAD = [
     Bad("SegAccuracy", "", [X, (1, 3, 4)],
         "the labels 'x1' must be 1 x 1 x 3 x 4 for 'x0' (1 x 2 x 3 x 4), they are 1 x 3 x 4",
         SECOND),
+    Bad("SigmoidCrossEntropyLoss", "", [(2, 3), (2, 4)],
+        "SIGMOID_CROSS_ENTROPY_LOSS layer inputs must have the same count: 'x0' is 2 x 3, 'x1' is "
+        "2 x 4.", SECOND, dialect="hed"),
     Bad("ShuffleChannel", "shuffle_channel_param { group: ^2 }", [(2, 3)],
         "the 3 channels of bottom 'x0' (2 x 3) must divide by group 2"),
     Bad("ShuffleChannel", "shuffle_channel_param { group: ^0 }", [(2, 3)],

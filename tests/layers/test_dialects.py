@@ -97,6 +97,16 @@ def test_nothing_is_said_where_fields_tell(fields):
     assert list(doubts.guessed(graph(fields))) == []
 
 
+def test_what_caffe_means_is_beyond_doubt():
+    layers = """
+        layer { type: "BatchNorm" bottom: "x" top: "a" }
+        layer { type: "Crop" bottom: "x" bottom: "x" top: "b" }
+        layer { type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "x" top: "c" }
+    """
+    message = parse_net(IN + layers).message
+    assert list(doubts.guessed(build(message, SourceMap()))) == []
+
+
 def test_fields_without_effect_are_named_once():
     text = net("bn_param { slope_filler { } bn_mode: INFERENCE }", 'dialect: "tsn"')
     loaded = parse_net(text + text.replace(IN, "").replace('"y"', '"z"').replace("dialect", "#"))
@@ -116,7 +126,7 @@ def test_a_variant_is_registered_beside_the_others(registry):
     def setup(d):
         raise NotImplementedError
 
-    register("ReLU", bottoms=1, tops=1, dialects=("hed",), named=True)(setup)
+    register("ReLU", bottoms=1, tops=1, dialects=("hed",))(setup)
     assert LAYERS["ReLU"].dialects == () and len(LAYERS["ReLU"].variants) == 2
     with pytest.raises(ValueError, match=r"layer type ReLU \(hed\) is registered already"):
         register("ReLU", bottoms=1, tops=1, dialects=("hed",))(lambda d: setup(d))

@@ -130,6 +130,13 @@ CASES = {
         (RELU, RELU.replace(" }", " pooling_param { pool: MAX avg_include_pad: false } }")),
         "avg_include_pad has no effect in ReLU (layer 'relu', ReLU)",
     ),
+    "N108": (
+        more('name: "x" type: "Convolution" bottom: "data" top: "x" convolution_param { '
+             f"num_output: 2 kernel_size: 1 pad: 3 {FILLED} }} param {{ lr_mult: 0 }} "
+             'param { lr_mult: 0 } } layer { name: "y" type: "Crop" bottom: "x" bottom: "data" '
+             'top: "y" } layer { name: "quiet" type: "Silence" bottom: "y"'),
+        "starts at 0, its bottoms are 3 x 3 apart (layer 'y', Crop)",
+    ),
 }  # fmt: skip
 
 
