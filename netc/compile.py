@@ -36,12 +36,14 @@ class Program:
     plan: Plan
     seed: int = 0
 
-    def init(self, seed: int) -> tuple[Arrays, Arrays]:
-        """Learnable blobs and state from their fillers, NumPy float32, by (seed, key)."""
+    def init(self, seed: int, given: Arrays | None = None) -> tuple[Arrays, Arrays]:
+        """Learnable blobs and state, NumPy float32: those that are given, the others from their
+        fillers by (seed, key).
+        """
         blobs: Arrays = {}
         state: Arrays = {}
         for p in self.graph.params:
-            value = p.spec.value
+            value = (given or {}).get(p.key, p.spec.value)
             if value is None:
                 value = fill(p.spec.filler, p.spec.shape, host_draw(seed, p.key))
             (state if p.carried else blobs)[p.key] = np.asarray(value, np.float32, "C")

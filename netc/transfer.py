@@ -12,6 +12,7 @@ from netc.graph.splits import insert_splits
 from netc.layers.base import dims
 from netc.prototxt import SourceMap
 from netc.schema import NetParameter
+from netc.weights.mapped import in_memory
 from netc.weights.match import Match, TargetLayer
 
 
@@ -53,12 +54,12 @@ def targets(graph: Graph) -> list[TargetLayer]:
 
 
 def by_key(graph: Graph, found: Match) -> Arrays:
-    """The values of a match by the keys of a graph, in the owners' shapes."""
+    """The values of a match by the keys of a graph, in memory and in the owners' shapes."""
     nodes = {n.name: n for n in reversed(graph.nodes)}
     values: Arrays = {}
     for (layer, index), value in found.values.items():
         key = nodes[layer].stored[index]
-        values[key] = value.reshape(graph.param_by_key[key].spec.shape)
+        values[key] = in_memory(value).reshape(graph.param_by_key[key].spec.shape)
     return values
 
 

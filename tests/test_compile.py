@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from netc import compile
 from netc.compile import Program, compile_net
 from netc.errors import DataError, NetcError
 from netc.layers import LAYERS, BlobSpec, Layer
@@ -305,3 +306,16 @@ def test_missing_data_can_be_collected():
     assert not p.graph.nodes and [type(e) for e in missing] == [DataError]
     with pytest.raises(DataError):
         program(text)
+
+
+def test_init_draws_nothing_for_values_that_are_given(monkeypatch):
+    p = program(X + ip("p", "x") + ip("q", "x"))
+    drawn = p.init(3)[0]
+    given = {k: v + 1 for k, v in drawn.items() if k.startswith("p")}
+    asked = []
+    fill = compile.fill
+    monkeypatch.setattr(compile, "fill", lambda *a: asked.append(a) or fill(*a))
+    blobs, _ = p.init(3, given)
+    assert len(asked) == 2 and {k: v.tolist() for k, v in blobs.items()} == {
+        k: v.tolist() for k, v in (drawn | given).items()
+    }

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -49,10 +50,12 @@ class Cell:
             self._drop_unheld()
         elif self._device is None:
             self._device = jnp.full(self.shape, self.fill, jnp.float32)
+        elif isinstance(self._device, np.ndarray):
+            self._device = jax.device_put(self._device)
         return self._device
 
     def set(self, array: Any) -> None:
-        """Take over a program's result."""
+        """Take over a program's result, or an array that nobody writes to."""
         self._device = array
         if self._host is not None:
             self._drop_unheld()

@@ -53,9 +53,7 @@ class Net(Parts):
             weights, phase, level = phase, level, 0
         net = read_net(network_file)
         state = state_of(net.message, phase, level, tuple(stages or ()))
-        self._set_up(net, state, mode.plan(), mode.seed(), None)
-        if weights:
-            self.copy_from(weights)
+        self._set_up(net, state, mode.plan(), mode.seed(), None, weights)
 
     @classmethod
     def _of(
@@ -78,6 +76,7 @@ class Net(Parts):
         plan: Plan,
         seed: int,
         params: dict[str, Blob] | None,
+        weights: str | None = None,
     ) -> None:
         self._seed, self._pass, self._sunk = seed, 0, 0
         self._behind: Callable[[], None] | None = None
@@ -86,7 +85,8 @@ class Net(Parts):
         self._plan = plan
         self._infer()
         self._blob_by_key: dict[str, Blob] = {}
-        blobs, carried = self._fitting.program.init(seed)
+        given = self._read(weights) if weights else None
+        blobs, carried = self._fitting.program.init(seed, given)
         for p in self._graph.params:
             blob = (params or {}).get(p.key)
             if blob is None:
@@ -319,9 +319,13 @@ class Net(Parts):
 
     def copy_from(self, path: str | os.PathLike[str]) -> None:
         """Copy blobs from a file by layer name. Raises WeightsError."""
-        found = match(transfer.targets(self._graph), read_weights(path))
-        for key, value in transfer.by_key(self._graph, found).items():
-            self._blob_by_key[key]._data.write(value)
+        for key, value in self._read(path).items():
+            self._blob_by_key[key]._data.set(value)
+
+    def _read(self, path: str | os.PathLike[str]) -> Arrays:
+        return transfer.by_key(
+            self._graph, match(transfer.targets(self._graph), read_weights(path))
+        )
 
     def share_with(self, other: Net) -> None:
         """Use the other net's blobs, by layer name; they stay the same arrays from then on."""

@@ -87,11 +87,4 @@ def loaded(program: Program, weights: str, rules: Rules = EXACT) -> tuple[Arrays
     matched = match(targets(program.graph), read_weights(weights), rules)
     if any(row.status != "loaded" for row in matched.rows):
         log_match(matched)
-    found = by_key(program.graph, matched)
-    blobs, carried = program.init(0)
-    return jax.device_put(
-        (
-            {k: found.get(k, v) for k, v in blobs.items()},
-            {k: found.get(k, v) for k, v in carried.items()},
-        )
-    )
+    return jax.device_put(program.init(0, by_key(program.graph, matched)))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from netc.schema import NetParameter
 
+# What h5py raises for a damaged file, according to where the damage is.
+DAMAGE = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+
 
 def read(path: str | os.PathLike[str]) -> WeightFile:
     """The weights in an HDF5 file.
@@ -64,7 +67,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
+    except DAMAGE as error:
         raise WeightsError(f"HDF5 cannot read it: {error}", where=os.fspath(path)) from error
 
 
@@ -88,7 +91,10 @@ def load(dataset: h5py.Dataset, path: str) -> np.ndarray:
     """A dataset of numbers as float32, read-only."""
     if dataset.dtype.kind not in "fiu":
         raise WeightsError(f"{dataset.name} holds {dataset.dtype}, not numbers", where=path)
-    values = np.asarray(dataset[()], np.float32)
+    try:
+        values = np.asarray(dataset[()], np.float32)
+    except DAMAGE as error:
+        raise WeightsError(f"HDF5 cannot read {dataset.name}: {error}", where=path) from error
     values.flags.writeable = False
     return values
 

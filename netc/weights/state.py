@@ -17,7 +17,7 @@ from netc.files import atomic
 from netc.weights import hdf5
 from netc.weights.blob import blob_pieces, blob_size, read_blob
 from netc.weights.kinds import Kind, kind_of, map_file, writing, wrong_kind
-from netc.weights.wire import LENGTH, VARINT, Message, header, tag, varint
+from netc.weights.wire import LENGTH, VARINT, Field, Message, header, tag, varint
 
 ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
 
@@ -62,8 +62,16 @@ def parse_state(buffer: bytes | memoryview, path: str) -> SolverStateFile:
         elif field.number == LEARNED_NET and field.kind == LENGTH:
             learned_net = message.text(field)
         elif field.number == HISTORY and field.kind == LENGTH:
-            history.append(read_blob(message.inside(field)).data)
+            history.append(_blob(message, field, len(history)))
     return SolverStateFile(numbers[ITER], learned_net, tuple(history), numbers[CURRENT_STEP])
+
+
+def _blob(message: Message, field: Field, index: int) -> np.ndarray:
+    try:
+        return read_blob(message.inside(field)).data
+    except WeightsError as error:
+        error.add_note(f"in history blob {index}")
+        raise
 
 
 def write_state(path: str | os.PathLike[str], state: SolverStateFile) -> None:
