@@ -58,6 +58,11 @@ def paths(prefix: str, iteration: int, hdf5: bool = False) -> Paths:
     )
 
 
+def best_path(prefix: str, hdf5: bool = False) -> str:
+    """The name of the best weights of a run, whatever their iteration."""
+    return f"{prefix}_best.caffemodel{'.h5' if hdf5 else ''}"
+
+
 def prefix_of(snapshot_prefix: str, solver_file: str) -> str:
     """Where snapshots go: unset is the solver file without its extension, a folder takes its stem.
 
@@ -79,8 +84,11 @@ def write(
     current_step: int,
     run: dict[str, Any],
     average: Blobs | None = None,
+    best: str = "",
 ) -> Paths:
     """Write the files, model first and state last, each whole or not at all; those written.
+
+    best: takes a copy of the weights that are tested, the averages where there are any.
 
     Raises SnapshotError when one cannot be written; what was there before stays.
     """
@@ -91,6 +99,10 @@ def write(
         if average is not None:
             write_weights(where.average, net, average)
             digest["average"] = _digest(where.average)
+        if best:
+            tested = where.model if average is None else where.average
+            with open(tested, "rb") as source, atomic(best) as file:
+                shutil.copyfileobj(source, file)
         with atomic(where.run, "w") as file:
             json.dump({**run, "iteration": iteration, "sha256": digest}, file, indent=1)
         write_state(where.state, state)
@@ -98,20 +110,6 @@ def write(
         reason = error.message if isinstance(error, NetcError) else error.strerror or str(error)
         raise SnapshotError(f"the snapshot was not written: {reason}", where.state) from error
     return where if average is not None else where._replace(average="")
-
-
-def keep_best(prefix: str, where: Paths) -> str:
-    """Give the weights of a snapshot that tests see the name PREFIX_best.caffemodel as well.
-
-    Raises SnapshotError when that cannot be written; what was there before stays.
-    """
-    best = f"{prefix}_best.caffemodel{'.h5' if where.model.endswith('.h5') else ''}"
-    try:
-        with open(where.average or where.model, "rb") as weights, atomic(best) as file:
-            shutil.copyfileobj(weights, file)
-    except OSError as error:
-        raise SnapshotError(f"the best weights were not kept: {error.strerror}", best) from error
-    return best
 
 
 def prune(prefix: str, newest: int, keep: int, best: int) -> list[int]:

@@ -51,14 +51,12 @@ def part_of_test_set(run: Run) -> Iterator[Place]:
             if feed is None or not feed.epoch_size:
                 continue
             batch, have = feed.shapes[0][0], feed.epoch_size
-            if iterations * batch != have:
+            if iterations >= 0 and iterations * batch != have:
                 message = (
                     f"{iterations} batches of {batch} are {iterations * batch} examples; "
                     f"'{node.name}' has {have}"
                 )
-                fix = f"test_iter: {-(-have // batch)}" + (
-                    f" with a batch_size that divides {have}" if have % batch else ""
-                )
+                fix = f"test_iter: {'auto' if have % batch else have // batch}"
                 yield run.place("test_iter", i, message=message, fix=fix)
 
 

@@ -20,7 +20,6 @@ from netc.errors import DataError, SnapshotError
 from netc.lowering.platform import jit
 from netc.prototxt import to_text
 from netc.schema import SolverParameter
-from netc.snapshot import Paths
 from netc.train import debug, health
 from netc.train.log import number, output_lines
 from netc.train.monitors import Track
@@ -220,11 +219,8 @@ class Loop:
         told = self.session.observe(tests)
         for use, text in told.items():
             log.info("Iteration %d, %s: %s", self.session.iteration, use, text)
-        if "keep_best" in told and (where := self.save()):
-            try:
-                log.info("Best weights so far: %s", snapshot.keep_best(self.prefix, where))
-            except SnapshotError as error:
-                log.warning("%s; training goes on", error.message)
+        if "keep_best" in told:
+            self.save(best=True)
         self.stopping = self.session.watch.stopped(self.p)
 
     def test(self, index: int) -> Arrays:
@@ -254,21 +250,23 @@ class Loop:
                 self.stopping = True
         return not self.stopping
 
-    def save(self) -> Paths | None:
-        """Write a snapshot, and remove old ones; one that fails is only a warning, and None."""
+    def save(self, best: bool = False) -> None:
+        """Write a snapshot, and remove old ones; one that fails is only a warning."""
         self.flush()
         try:
-            where = save(self.session, self.prefix, self._tests_from)
+            where = save(self.session, self.prefix, self._tests_from, best)
         except SnapshotError as error:
             log.warning("%s; training goes on", error.message)
-            return None
+            return
         self.saved_at = self.session.iteration
         kind = "HDF5" if where.model.endswith(".h5") else "binary proto"
         log.info("Snapshotting to %s file %s", kind, where.model)
         log.info("Snapshotting solver state to %s file %s", kind, where.state)
+        if best:
+            path = snapshot.best_path(self.prefix, where.model.endswith(".h5"))
+            log.info("Snapshotting the best weights to %s", path)
         if self.p.keep_last:
             self.prune()
-        return where
 
     def prune(self) -> None:
         """Remove the snapshots that keep_last leaves no room for."""

@@ -218,7 +218,7 @@ def find(
     Raises SolverError, or Errors, where there is no such output.
     """
     found, errors = [], []
-    for use in (u for u in USES if solver.message.HasField(u)):
+    for use in (u for u in USES if getattr(solver.message, u).monitor):
         try:
             found.append(_find(use, solver, train, tests))
         except NetcError as error:

@@ -24,10 +24,16 @@ from netc.weights import read_weights
 from netc.weights.match import match
 
 
-def save(session: Session, prefix: str, test_batches: Sequence[int] | None = None) -> Paths:
+def save(
+    session: Session,
+    prefix: str,
+    test_batches: Sequence[int] | None = None,
+    best: bool = False,
+) -> Paths:
     """Write a snapshot of the session. Raises SnapshotError.
 
     test_batches: the batch each test net goes on with, by default its next one.
+    best: its weights are the best so far, which have a name of their own.
     """
     p, graph = session.p, session.train.graph
     hdf5 = p.snapshot_format == SolverParameter.HDF5
@@ -55,6 +61,7 @@ def save(session: Session, prefix: str, test_batches: Sequence[int] | None = Non
         current_step(p, session.iteration),
         run,
         by_layer(graph, session.tested(), owners_only=hdf5) if session.carry.average else None,
+        snapshot.best_path(prefix, hdf5) if best else "",
     )
 
 

@@ -52,7 +52,8 @@ def test_a_rule_finds_its_solver_and_nothing_else(code):
         (60, 6, None),
         (60, 5, "5 batches of 60 are 300 examples; 'd' has 360"),
         (60, 7, "hint: test_iter: 6"),
-        (100, 3, "hint: test_iter: 4 with a batch_size that divides 360"),
+        (100, 3, "hint: test_iter: auto"),
+        (100, "auto", None),
     ],
 )
 def test_the_test_set_is_covered_once(golden, batch, iterations, said):

@@ -16,6 +16,9 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="POSIX signals"),
 ]
 # Enough iterations that a run cannot finish before the signal reaches it.
+WATCHED = """ snapshot: 7 keep_last: 4 keep_best { monitor: "loss" } ema_decay: 0.9
+plateau { monitor: "loss" patience: 3 factor: 0.9 } decay_plateau { monitor: "loss" patience: 1 }
+"""
 ENDLESS = tiny.changed(tiny.SOLVER, max_iter=10**7, test_interval=100, snapshot_prefix='"tiny"')
 
 
@@ -54,7 +57,7 @@ def train(folder, *arguments):
 
 
 def test_killed_ten_times_and_resumed(tmp_path):
-    solver = tiny.changed(tiny.SOLVER, max_iter=900, display=50) + " snapshot: 7"
+    solver = tiny.changed(tiny.SOLVER, max_iter=900, display=50) + WATCHED
     straight = tiny.write_files(tmp_path / "straight", solver=solver)
     parts = tiny.write_files(tmp_path / "parts", solver=solver)
     whole = train(straight)
@@ -71,6 +74,10 @@ def test_killed_ten_times_and_resumed(tmp_path):
     last = train(parts, "--resume", "auto")
     assert (last.end(), whole.end()) == (0, 0), last.log + whole.log
     assert tiny.kept(parts, 900) == tiny.kept(straight, 900)
+    files = [
+        {p.name: p.read_bytes() for p in f.glob("tiny_*.caffemodel")} for f in (parts, straight)
+    ]
+    assert files[0] == files[1] and len(files[0]) in (9, 11)  # 4 or 5 pairs, and the best
 
 
 def test_hup_saves_and_int_stops(tmp_path):
