@@ -137,6 +137,8 @@ POOLINGS = [
             lambda x: ref.pooling(x, "MAX", kernel=3, stride=2)[0]),
         ("pool: MAX kernel_size: 3 stride: 2 round_mode: FLOOR", (2, 3, 7, 8), (2, 3, 3, 3),
             lambda x: ref.pooling(x, "MAX", kernel=3, stride=2, ceil=False)[0]),
+        ("kernel_size: 3 stride: 2 ceil_mode: false", (2, 3, 7, 8), (2, 3, 3, 3),
+            lambda x: ref.pooling(x, "MAX", kernel=3, stride=2, ceil=False)[0]),
         ("pool: MAX kernel_size: 2", (1, 2, 4, 5), (1, 2, 3, 4),
             lambda x: ref.pooling(x, "MAX", kernel=2)[0]),
         ("pool: MAX kernel_size: 3 stride: 2 pad: 1", (1, 2, 6, 5), (1, 2, 4, 3),
@@ -362,6 +364,7 @@ from .layer_cases import (  # noqa: E402
     affine,
     bn,
     conv,
+    face,
     inputs,
     loss,
     neuron,
@@ -376,6 +379,6 @@ from .layer_cases import (  # noqa: E402
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
-    *segment.CASES,
+    *segment.CASES, *face.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from netc.layers import (  # noqa: F401
     conv,
     dense,
     distance,
+    face,
     inputs,
     loss,
     neuron,

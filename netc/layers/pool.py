@@ -75,12 +75,12 @@ def _geometry(d: LayerDef) -> tuple[Shape, Shape, Shape]:
     return kernel, stride, pad
 
 
-@register("Pooling", bottoms=1, tops=(1, 2))
+@register("Pooling", bottoms=1, tops=(1, 2), fields=("pooling_param.ceil_mode",))
 def pooling(d: LayerDef) -> Layer:
     """Take the maximum, mean or a sample of windows: (N, C, H, W) -> (N, C, H', W').
 
-    H' = ceil((H + 2 pad - kernel) / stride) + 1, or floor with round_mode: FLOOR; a last window
-    that would start in the padding is dropped. MAX: the first maximum in row-major order takes
+    H' = ceil((H + 2 pad - kernel) / stride) + 1, or floor with round_mode: FLOOR or with OpenCV's
+    ceil_mode: false; a last window that would start in the padding is dropped. MAX: the first maximum in row-major order takes
     the gradient; a second top holds its index h W + w. AVE: the divisor counts padding.
     STOCHASTIC: TRAIN takes an element with probability proportional to its value, TEST gives
     sum(x^2) / sum(x). Caffe: pooling_layer.cpp, pooling_layer.cu.
@@ -88,6 +88,10 @@ def pooling(d: LayerDef) -> Layer:
     p = d.param.pooling_param
     kernel, stride, pad = _geometry(d)
     ceil = p.round_mode == PoolingParameter.CEIL
+    if p.HasField("ceil_mode"):
+        if p.HasField("round_mode") and p.ceil_mode != ceil:
+            d.fail("round_mode and ceil_mode contradict each other", "ceil_mode")
+        ceil = p.ceil_mode
     shape = d.bottoms[0].shape
     axes = zip(shape[2:], kernel, stride, pad, strict=True)
     if any(lowering.pool.output_size(*axis, ceil) < 1 for axis in axes):

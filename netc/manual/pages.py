@@ -33,6 +33,7 @@ MESSAGES = {
     "LSTM": ("recurrent_param",),
     "MemoryData": ("memory_data_param", "transform_param"),
     "NegReLU": ("relu_param",),
+    "Normalize": ("norm_param", "normalize_param"),
     "RNN": ("recurrent_param",),
     "SigmoidCrossEntropyLoss": ("loss_param",),
     "SoftmaxWithLoss": ("softmax_param", "loss_param"),

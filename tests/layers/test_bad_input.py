@@ -167,6 +167,8 @@ POOLINGS = [
             "With Global_pooling: true Filter size cannot specified"),
         ("global_pooling: ^true pad: 1", f"{GLOBAL} pad 1 x 1 and stride 1 x 1"),
         ("global_pooling: ^true stride: 2", f"{GLOBAL} pad 0 x 0 and stride 2 x 2"),
+        ("kernel_size: 2 round_mode: FLOOR ceil_mode: ^true",
+            "round_mode and ceil_mode contradict each other"),
         ("kernel_size: 2 pool: STOCHASTIC pad: ^1",
             "Padding implemented only for average and max pooling, got pad 1 x 1."),
     )
@@ -307,6 +309,7 @@ from ..layer_cases import (  # noqa: E402
     affine_bad,
     bn_bad,
     conv_bad,
+    face_bad,
     inputs_bad,
     loss_bad,
     neuron_bad,
@@ -321,7 +324,7 @@ from ..layer_cases import (  # noqa: E402
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
-    *segment_bad.BAD,
+    *segment_bad.BAD, *face_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
     *python_bad.BAD,
 ]  # fmt: skip
