@@ -45,6 +45,7 @@ FLOORS = {
     "netc.summary": 9,
     "netc.train": 10,
     "netc.check": 11,
+    "netc.feeding": 11,
     "netc.convert": 11,
     "netc.opening": 11,
     "netc.pycaffe": 11,

@@ -29,7 +29,8 @@ COMMANDS = {
     "convert_imageset": "turn a list of images into a database",
     "compute_image_mean": "compute the mean image of a database, and of each channel",
     "extract_features": "write the values of blobs to databases, HDF5 or NumPy files",
-    "dataset": "make a ready database of a known data set",
+    "dataset": "make ready databases of a known data set",
+    "data": "look at data: counts, labels, pictures, what an iteration took; or copy it",
 }
 ALIASES = {  # Caffe's names of commands
     "upgrade_net_proto_text": "upgrade",

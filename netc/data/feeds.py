@@ -15,7 +15,7 @@ from netc.data.hdf5 import HDF5Feed
 from netc.data.images import KINDS, ImageFeed
 from netc.data.order import Order
 from netc.data.sources import open_source
-from netc.data.transform import Transformer
+from netc.data.transform import Images, Transformer
 from netc.data.windows import WindowFeed
 from netc.errors import DataError
 from netc.schema import LayerParameter
@@ -50,6 +50,10 @@ class Feed(Protocol):
 
     def describe(self, k: int) -> tuple[str, ...]:
         """Names each example of batch k: file or database, and record."""
+        ...
+
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """What each example of batch k draws: crop, mirror and so on. Raises DataError."""
         ...
 
 
@@ -100,15 +104,19 @@ class DataFeed:
             log.info("Restarting data prefetching from start.")
         if not k and self._ordered and self._tops > 1:
             self._warn_if_sorted()
-        records = self._source.read(positions)
-        stacked = self._layout.stack(records) if self._layout else None
-        images, labels = stacked or self._decode(records, positions)
+        images, labels = self._read(positions)
         tops = self._transformer.mix(self._transformer.batch(images, first), labels, first)
         return tops[: self._tops]
 
     def describe(self, k: int) -> tuple[str, ...]:
         """Names each example of batch k."""
         return tuple(map(self._source.where, self._positions(k)))
+
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """What each example of batch k draws."""
+        images, _ = self._read(self._positions(k))
+        sizes = [image.shape[-2:] for image in images]
+        return tuple(self._transformer.describe(sizes, k * self._batch))
 
     def _positions(self, k: int) -> list[int]:
         return self._order.at(k * self._batch, self._batch)
@@ -124,6 +132,11 @@ class DataFeed:
                 "write `shuffle: true` in data_param",
                 *(self._source.path, count, labels[0], labels[-2], labels[-1]),
             )
+
+    def _read(self, positions: Sequence[int]) -> tuple[Images, np.ndarray]:
+        records = self._source.read(positions)
+        stacked = self._layout.stack(records) if self._layout else None
+        return stacked or self._decode(records, positions)
 
     def _decode(
         self, records: Sequence[bytes], positions: Sequence[int]

@@ -46,18 +46,8 @@ class HDF5Feed:
         if not p.batch_size:
             fail("Positive batch size required", "batch_size")
         with failing(fail, "source"):
-            self._paths = _read_list(p.source)
-            rows = [_check_file(path, param.top) for path in self._paths]
-            self._sizes = [count for count, _ in rows]
-            shapes = rows[0][1]
-            for path, (_, others) in zip(self._paths, rows, strict=True):
-                for top, shape, other in zip(param.top, shapes, others, strict=True):
-                    if shape != other:
-                        raise DataError(
-                            f"rows of data set '{top}' have shape {other}, "
-                            f"those of '{self._paths[0]}' {shape}",
-                            path,
-                        )
+            self._paths = read_paths(p.source)
+            self._sizes, shapes = sizes_of(self._paths, param.top)
             self.epoch_size = sum(self._sizes)
             if not self.epoch_size:
                 raise DataError("the files hold no rows", p.source)
@@ -94,6 +84,10 @@ class HDF5Feed:
         return tuple(
             f"{self._paths[file]}, row {row}" for file, rows in self._pieces(k) for row in rows
         )
+
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """Nothing: rows are as they are."""
+        return ("",) * self._batch
 
     def _pieces(self, k: int) -> Iterator[Piece]:
         first, left = k * self._batch, self._batch
@@ -137,8 +131,8 @@ class HDF5Feed:
     @contextmanager
     def _sets(self, file: int) -> Iterator[list[Any]]:
         """The data sets of the tops, of the shapes that they had when the feed was made."""
-        with _opened(self._paths[file]) as h5:
-            sets = [_data_set(h5, top) for top in self._tops]
+        with opened(self._paths[file]) as h5:
+            sets = [data_set(h5, top) for top in self._tops]
             found = [data.shape for data in sets]
             wanted = [(self._sizes[file], *shape[1:]) for shape in self.shapes]
             if found != wanted:
@@ -146,7 +140,7 @@ class HDF5Feed:
             yield sets
 
 
-def _read_list(source: str) -> list[str]:
+def read_paths(source: str) -> list[str]:
     """The file names in a text file, separated by white space."""
     text = read_bytes(source)
     if text.startswith(SIGNATURE):
@@ -157,10 +151,34 @@ def _read_list(source: str) -> list[str]:
     return paths
 
 
+def sizes_of(paths: Sequence[str], tops: Sequence[str]) -> tuple[list[int], list[tuple[int, ...]]]:
+    """The rows of each file, and for each top the shape of a row, the same in all of them.
+
+    Raises DataError.
+    """
+    found = [_check_file(path, tops) for path in paths]
+    shapes = found[0][1]
+    for path, (_, others) in zip(paths, found, strict=True):
+        for top, shape, other in zip(tops, shapes, others, strict=True):
+            if shape != other:
+                rows = f"rows of data set '{top}' have shape {other}, those of '{paths[0]}' {shape}"
+                raise DataError(rows, path)
+    return [count for count, _ in found], shapes
+
+
+def read_column(paths: Sequence[str], name: str) -> np.ndarray:
+    """A data set of all files, one after the other, float32. Raises DataError."""
+    parts = []
+    for path in paths:
+        with opened(path) as h5:
+            parts.append(np.asarray(data_set(h5, name)[()], np.float32))
+    return np.concatenate(parts)
+
+
 def _check_file(path: str, tops: Sequence[str]) -> tuple[int, list[tuple[int, ...]]]:
     """The number of rows, and the shape of a row for each top. Raises DataError."""
-    with _opened(path) as h5:
-        sets = [_data_set(h5, top) for top in tops]
+    with opened(path) as h5:
+        sets = [data_set(h5, top) for top in tops]
         counts = {top: data.shape[0] for top, data in zip(tops, sets, strict=True)}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"'{top}' {count}" for top, count in counts.items())
@@ -168,7 +186,22 @@ def _check_file(path: str, tops: Sequence[str]) -> tuple[int, list[tuple[int, ..
         return sets[0].shape[0], [data.shape[1:] for data in sets]
 
 
-def _data_set(h5: Any, name: str) -> Any:
+def names_in(path: str) -> list[str]:
+    """The data sets at the top of a file. Raises DataError."""
+    with opened(path) as h5:
+        return [name for name in h5 if hasattr(h5[name], "shape")]
+
+
+def is_hdf5(path: str) -> bool:
+    """Whether there is a file that begins as HDF5 files do."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
+
+
+def data_set(h5: Any, name: str) -> Any:
     import h5py
 
     data = h5.get(name)
@@ -186,7 +219,7 @@ def _data_set(h5: Any, name: str) -> Any:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def opened(path: str) -> Iterator[Any]:
     """An HDF5 file; what goes wrong with it inside the block is a DataError that names it."""
     import h5py
 

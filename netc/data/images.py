@@ -130,6 +130,11 @@ class ImageFeed:
             for row in self._batch_rows(k)
         )
 
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """What each example of batch k draws."""
+        sizes = [self._load(row)[0].shape[-2:] for row in self._batch_rows(k)]
+        return tuple(self._transformer.describe(sizes, k * self._p.batch_size))
+
     @cached_property
     def _rows(self) -> list[Row]:
         with failing(self._fail, "source"):

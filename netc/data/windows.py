@@ -109,6 +109,10 @@ class WindowFeed:
             for i, flip in zip(chosen, mirrored, strict=True)
         )
 
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """Nothing that `describe` does not tell."""
+        return ("",) * self._p.batch_size
+
     @cached_property
     def _windows(self) -> Windows:
         with failing(self._fail, "source"):
