@@ -95,7 +95,7 @@ def write(
     state = SolverStateFile(iteration, where.model, tuple(history), current_step)
     try:
         write_weights(where.model, net, blobs)
-        digest = {"model": _digest(where.model), "history": _history_digest(history)}
+        digest = {"model": _digest(where.model), "state": _state_digest(state)}
         if average is not None:
             write_weights(where.average, net, average)
             digest["average"] = _digest(where.average)
@@ -103,8 +103,10 @@ def write(
             tested = where.model if average is None else where.average
             with open(tested, "rb") as source, atomic(best) as file:
                 shutil.copyfileobj(source, file)
+        content = {**run, "iteration": iteration, "sha256": digest}
+        digest["run"] = _run_digest(content)
         with atomic(where.run, "w") as file:
-            json.dump({**run, "iteration": iteration, "sha256": digest}, file, indent=1)
+            json.dump(content, file, indent=1)
         write_state(where.state, state)
     except (NetcError, OSError) as error:
         reason = error.message if isinstance(error, NetcError) else error.strerror or str(error)
@@ -136,42 +138,53 @@ def read(state_path: str) -> Snapshot:
     """Read a snapshot by its state file, and find its model.
 
     The model is looked for beside the state file, then where the state says. A sidecar that was
-    written with another state is left out. Raises SnapshotError when the model is not there or not
-    the one that was written with the state, WeightsError for bad files.
+    written with other files is left out. Raises SnapshotError when the model is not there or not
+    the one that was written with the state, or the sidecar is damaged; WeightsError for bad files.
     """
     state = read_state(state_path)
-    run_path = STATE_NAME.sub("", state_path) + f"_iter_{state.iter}.run.json"
-    run = _read_run(run_path, state_path)
+    base, dot, end = state_path.rpartition(".solverstate")
+    base, end = (base, end) if dot else (state_path, "")
+    files = Paths(f"{base}.caffemodel{end}", state_path, f"{base}.run.json", "")
+    run = _read_run(files.run, state_path)
     digests = run.get("sha256", {})
-    if digests and digests.get("history") != _history_digest(state.history):
-        log.warning("%s was written with another state and is left out", run_path)
+    if run and digests["state"] != _state_digest(state):
+        if _is(files.model, digests["model"]):
+            raise SnapshotError(
+                f"this is not the state that was written with {files.model}: it is damaged, or of "
+                "another run",
+                state_path,
+            )
+        log.warning("%s was written with another state and is left out", files.run)
         run, digests = {}, {}
+    files = files._replace(model=_model(state, state_path, digests.get("model")))
+    if "average" in digests:
+        files = files._replace(average=f"{base}.ema.caffemodel{end}")
+        if not _is(files.average, digests["average"]):
+            raise SnapshotError(
+                "the averaged weights that were written with this state are missing: "
+                f"{files.average}",
+                state_path,
+                "they belong beside it",
+            )
+    return Snapshot(files, state, run)
+
+
+def _model(state: SolverStateFile, state_path: str, digest: str | None) -> str:
+    """The weights that belong to a state, "" if it names none. Raises SnapshotError."""
+    if not state.learned_net:
+        return ""
     beside = os.path.join(os.path.dirname(state_path), os.path.basename(state.learned_net))
-    candidates = dict.fromkeys((beside, state.learned_net)) if state.learned_net else {}
-    there = [p for p in candidates if os.path.exists(p)]
-    if candidates and not there:
+    there = [p for p in dict.fromkeys((beside, state.learned_net)) if os.path.exists(p)]
+    if not there:
         raise SnapshotError(
             f"the weights of this state are missing: {state.learned_net}",
             state_path,
             "they belong beside it",
         )
-    fitting = [p for p in there if "model" not in digests or _digest(p) == digests["model"]]
-    if there and not fitting:
-        raise SnapshotError(
-            f"{there[0]} is not the file that was written with this state", state_path
-        )
-    end = ".h5" if state_path.endswith(".h5") else ""
-    average = f"{run_path.removesuffix('.run.json')}.ema.caffemodel{end}"
-    if "average" not in digests:
-        average = ""
-    elif not os.path.exists(average) or _digest(average) != digests["average"]:
-        raise SnapshotError(
-            f"the averaged weights that were written with this state are missing: {average}",
-            state_path,
-            "they belong beside it",
-        )
-    files = Paths(fitting[0] if fitting else "", state_path, run_path, average)
-    return Snapshot(files, state, run)
+    for path in there:
+        if digest is None or _is(path, digest):
+            return path
+    raise SnapshotError(f"{there[0]} is not the file that was written with this state", state_path)
 
 
 def newest(prefix: str) -> Snapshot | None:
@@ -219,20 +232,39 @@ def probe(prefix: str) -> Path:
 
 
 def _read_run(path: str, state_path: str) -> dict[str, Any]:
+    """The content of a sidecar, {} if there is none. Raises SnapshotError for a damaged one."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            run = json.load(file)
+        if run["sha256"]["run"] != _run_digest(run):
+            raise ValueError("its content is not what was written")
+        return run
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SnapshotError(f"the sidecar {path} cannot be read: {error}", state_path) from None
 
 
-def _history_digest(history: Sequence[Any]) -> str:
-    digest = hashlib.sha256()
-    for array in history:
+def _run_digest(run: dict[str, Any]) -> str:
+    """Of a sidecar without this digest."""
+    others = {k: v for k, v in run["sha256"].items() if k != "run"}
+    text = json.dumps({**run, "sha256": others}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state_digest(state: SolverStateFile) -> str:
+    """Of all that a state holds."""
+    shapes = [np.shape(array) for array in state.history]
+    facts = (state.iter, state.learned_net, state.current_step, shapes)
+    digest = hashlib.sha256(repr(facts).encode())
+    for array in state.history:
         digest.update(np.ascontiguousarray(array, np.float32).data)
     return digest.hexdigest()
+
+
+def _is(path: str, digest: str) -> bool:
+    """Whether a file is there and has this digest."""
+    return os.path.exists(path) and _digest(path) == digest
 
 
 def _digest(path: str) -> str:

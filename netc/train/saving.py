@@ -85,12 +85,15 @@ def restore(session: Session, found: Snapshot) -> None:
             found.paths.state,
             f'type: "{written}"',
         )
-    if found.paths.model:
-        session.load_weights(found.paths.model)
-    if found.paths.average:
-        average = match(targets(session.train.graph), read_weights(found.paths.average))
-        session.replace_average(by_key(session.train.graph, average))
-    session.restore_history(found.state.iter, list(found.state.history), found.paths.state)
+    graph, files = session.train.graph, found.paths
+    # Everything is read before anything is replaced: a net is never half of one snapshot.
+    fitting = {p: match(targets(graph), read_weights(p)) for p in (files.model, files.average) if p}
+    session.check_history(found.state.history, files.state)
+    if files.model:
+        session.load_weights(files.model)
+    if files.average:
+        session.replace_average(by_key(graph, fitting[files.average]))
+    session.restore_history(found.state.iter, found.state.history)
     _restore_run(session, found.run)
 
 

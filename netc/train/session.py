@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import jax
@@ -30,7 +32,7 @@ from netc.train.sinks import check_sinks, sink
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import WeightFile, read_weights
-from netc.weights.match import EXACT, Match, Rules, match
+from netc.weights.match import EXACT, Match, Row, Rules, match, render
 
 log = logging.getLogger(__name__)
 
@@ -274,8 +276,8 @@ class Session:
         """
         weights = read_weights(path)
         found = match(targets(self.train.graph), weights, rules)
-        self.replace_blobs(by_key(self.train.graph, found))
         self.tests = tuple(_with_own(net, weights, rules) for net in self.tests)
+        self.replace_blobs(by_key(self.train.graph, found))
         return found
 
     def history(self) -> list[np.ndarray]:
@@ -289,30 +291,19 @@ class Session:
                 )
         return arrays
 
-    def restore_history(self, iteration: int, arrays: list[np.ndarray], path: str) -> None:
-        """Go on from an iteration with this history. Raises WeightsError if it does not fit."""
+    def restore_history(self, iteration: int, arrays: Sequence[np.ndarray]) -> None:
+        """Go on from an iteration with a history that `check_history` accepts."""
         solver, params = SOLVERS[self.p.type], self.train.graph.params
-        if len(arrays) != len(solver.history) * len(params):
-            raise WeightsError(
-                f"Incorrect length of history blobs: {len(arrays)} stored, {solver.name} on this "
-                f"net has {len(solver.history) * len(params)}.",
-                path,
-                "the state is of another net or another solver type",
-            )
         trees: list[Arrays] = []
         for i in range(len(solver.history)):
             part = arrays[i * len(params) : (i + 1) * len(params)]
-            tree: Arrays = {}
-            for p, array in zip(params, part, strict=True):
-                if array.size != int(np.prod(p.spec.shape)):
-                    raise WeightsError(
-                        f"history blob of '{p.key}' is {array.shape}, the net's is {p.spec.shape}",
-                        path,
-                        "the state is of another net",
-                    )
-                if p.key in self.carry.blobs:
-                    tree[p.key] = jnp.array(array, jnp.float32).reshape(p.spec.shape)
-            trees.append(tree)
+            trees.append(
+                {
+                    p.key: jnp.array(array, jnp.float32).reshape(p.spec.shape)
+                    for p, array in zip(params, part, strict=True)
+                    if p.key in self.carry.blobs
+                }
+            )
         self.carry = self.carry._replace(
             history=set_history(solver, self.carry.history, trees),
             iteration=jnp.int32(iteration),
@@ -320,6 +311,36 @@ class Session:
         self._iteration = iteration
         self.watch = self.watch._replace(since=iteration)
         self.batches.seek(iteration * self.p.iter_size)
+
+    def check_history(self, arrays: Sequence[np.ndarray], path: str) -> None:
+        """Whether a stored history is one of this solver type on this net.
+
+        Raises WeightsError with a table of what does not fit.
+        """
+        solver = SOLVERS[self.p.type]
+        wanted = [
+            (p.layer, p.index, p.spec.shape, name)
+            for name in solver.history
+            for p in self.train.graph.params
+        ]
+        rows = []
+        for at, array in zip_longest(wanted, arrays):
+            layer, index, shape, name = at or ("-", None, None, "")
+            source = None if array is None else array.shape
+            if source is None or shape is None or math.prod(source) != math.prod(shape):
+                rows.append(Row(layer, index, "mismatch", source, shape, name))
+        if not rows:
+            return
+        if len(arrays) != len(wanted):
+            message = (
+                f"Incorrect length of history blobs: {len(arrays)} stored, {solver.name} on this "
+                f"net has {len(wanted)}."
+            )
+        else:
+            message = f"{len(rows)} of {len(wanted)} history blobs have another shape in this net"
+        error = WeightsError(message, path, "the state is of another net or another solver type")
+        error.add_note(render(rows))
+        raise error
 
     def close(self) -> None:
         """Stop the threads that load batches."""

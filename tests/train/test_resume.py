@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import jax
 import pytest
 
 from netc import snapshot
@@ -122,6 +123,18 @@ def sidecar_of_another_state(base):
     shutil.copy("tiny_iter_4.run.json", base.with_suffix(".run.json"))
 
 
+def changed_sidecar(base):
+    run = base.with_suffix(".run.json")
+    run.write_text(run.read_text().replace('"seed": 7', '"seed": 8'))
+
+
+def changed_state(base):
+    state = base.with_suffix(".solverstate")
+    content = bytearray(state.read_bytes())
+    content[-9] ^= 1  # in the last value of the history
+    state.write_bytes(content)
+
+
 def unreadable_sidecar(base):
     base.with_suffix(".run.json").write_text('{"seed": ')
 
@@ -131,6 +144,8 @@ DAMAGE = {
     truncated_state: "tiny_iter_6.solverstate",
     truncated_model: "tiny_iter_6.caffemodel is not the file that was written with this state",
     model_of_another_state: "tiny_iter_6.caffemodel is not the file that was written with",
+    changed_sidecar: "the sidecar tiny_iter_6.run.json cannot be read: its content is not",
+    changed_state: "is not the state that was written with tiny_iter_6.caffemodel: it is damaged",
     unreadable_sidecar: "the sidecar tiny_iter_6.run.json cannot be read: Expecting value",
 }
 
@@ -173,9 +188,44 @@ def test_a_state_of_another_solver_type_is_refused(snapshots, tmp_path, monkeypa
     session = tiny.session(tiny.SOLVER)
     with pytest.raises(WeightsError, match="written by solver type Adam, this solver is SGD"):
         restore(session, of_adam)
-    twice = found.state._replace(history=found.state.history * 2)
-    with pytest.raises(WeightsError, match="Incorrect length of history blobs: 8 stored, SGD on"):
-        restore(session, found._replace(state=twice))
+    session.close()
+
+
+TABLE = "layer  blob  status    in the file  in the net  reason\n"
+HISTORIES = {
+    "more": (
+        lambda h: (*h, *h[:2]),
+        "Incorrect length of history blobs: 6 stored, SGD on this net has 4.\n"
+        f"{TABLE}-      all   mismatch  6 x 16       -\n-      all   mismatch  6            -\n",
+    ),
+    "fewer": (
+        lambda h: h[:3],
+        "Incorrect length of history blobs: 3 stored, SGD on this net has 4.\n"
+        f"{TABLE}ip2    1     mismatch  -            3           trace\n",
+    ),
+    "another": (
+        lambda h: (*h[:3], h[1]),
+        "1 of 4 history blobs have another shape in this net\n"
+        f"{TABLE}ip2    1     mismatch  6            3           trace\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), HISTORIES.values(), ids=list(HISTORIES))
+def test_a_history_that_does_not_fit(snapshots, tmp_path, monkeypatch, change, said):
+    """It is compared blob by blob, and nothing is restored, not even the weights that fit."""
+    damaged(snapshots, tmp_path, monkeypatch)
+    found = snapshot.newest("tiny")
+    assert found
+    session = tiny.session(tiny.SOLVER)
+    before = jax.device_get(session.blobs())
+    with pytest.raises(WeightsError) as caught:
+        state = found.state._replace(history=change(found.state.history))
+        restore(session, found._replace(state=state))
+    hint = "hint: the state is of another net or another solver type"
+    assert caught.value.render() == f"tiny_iter_6.solverstate: {said}{hint}"
+    assert session.iteration == 0
+    assert all((before[k] == x).all() for k, x in jax.device_get(session.blobs()).items())
     session.close()
 
 
