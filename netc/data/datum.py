@@ -66,7 +66,10 @@ def planes(image: np.ndarray) -> np.ndarray:
     """OpenCV's (H, W) or (H, W, C) as (C, H, W)."""
     import cv2
 
-    return np.stack(cv2.split(image))
+    height, width, *channels = image.shape
+    out = np.empty((*(channels or [1]), height, width), image.dtype)
+    cv2.split(image, list(out))
+    return out
 
 
 def encode_raw(

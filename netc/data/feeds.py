@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from netc.data.sources import open_source
 from netc.data.transform import Images, Transformer
 from netc.data.windows import WindowFeed
 from netc.errors import DataError
-from netc.schema import LayerParameter
+from netc.schema import Datum, LayerParameter
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,9 @@ class DataFeed:
         if not k and self._ordered and self._tops > 1:
             self._warn_if_sorted()
         images, labels = self._read(positions)
-        tops = self._transformer.mix(self._transformer.batch(images, first), labels, first)
+        tops = self._transformer.mix(
+            self._transformer.batch(images, first, self._batch), labels, first
+        )
         return tops[: self._tops]
 
     def describe(self, k: int) -> tuple[str, ...]:
@@ -133,30 +135,37 @@ class DataFeed:
                 *(self._source.path, count, labels[0], labels[-2], labels[-1]),
             )
 
-    def _read(self, positions: Sequence[int]) -> tuple[Images, np.ndarray]:
+    def _read(self, positions: Sequence[int]) -> tuple[Images | Iterator[np.ndarray], np.ndarray]:
         records = self._source.read(positions)
         stacked = self._layout.stack(records) if self._layout else None
         return stacked or self._decode(records, positions)
 
     def _decode(
         self, records: Sequence[bytes], positions: Sequence[int]
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        images, labels, first = [], np.empty((len(records), *self._labels), np.float32), ()
+    ) -> tuple[Iterator[np.ndarray], np.ndarray]:
+        labels, messages = np.empty((len(records), *self._labels), np.float32), []
         for i, (record, position) in enumerate(zip(records, positions, strict=True)):
             with located(lambda at=position: self._source.where(at)):
                 message = datum.parse(record)
+                given = np.array(message.labels or message.label, np.float32)
+                if given.shape != self._labels:
+                    counts = f"{given.size} labels, that of the first record {labels[0].size}"
+                    raise DataError(f"the datum has {counts}")
+            messages.append(message)
+            labels[i] = given
+        return self._images(messages, positions), labels
+
+    def _images(self, messages: Sequence[Datum], positions: Sequence[int]) -> Iterator[np.ndarray]:
+        """The images of records, each decoded when it is its turn."""
+        first: tuple[int, ...] = ()
+        for message, position in zip(messages, positions, strict=True):
+            with located(lambda at=position: self._source.where(at)):
                 color = self._transformer.color if message.encoded else None
                 image = datum.pixels(message, color)
                 shape = self._shape_of(image.shape)
                 first = first or shape
                 check_same(shape, first, "datum")
-                given = np.array(message.labels or message.label, np.float32)
-                if given.shape != self._labels:
-                    counts = f"{given.size} labels, that of the first record {labels[0].size}"
-                    raise DataError(f"the datum has {counts}")
-            images.append(image)
-            labels[i] = given
-        return images, labels
+            yield image
 
 
 FEEDS = {

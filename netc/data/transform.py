@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -81,20 +81,23 @@ class Transformer:
         self._augment.check(channels, fail)
         return (channels, crop, crop) if crop else shape
 
-    def batch(self, images: Images, first: int) -> np.ndarray:
+    def batch(
+        self, images: Images | Iterator[np.ndarray], first: int, count: int | None = None
+    ) -> np.ndarray:
         """Transform examples `first` and following: float32 (N, C, h, w).
 
         images: an array (N, C, H, W) or arrays (C, H, W), uint8 or float32, of shapes that
-        `output_shape` accepts and maps to one.
+        `output_shape` accepts and maps to one. count: how many an iterator gives; each of its
+        images is written while it is in the processor's cache.
         """
-        out = self._empty(images)
-        corners, mirrored = self._places(images, first)
+        count = len(images) if count is None else count  # pyright: ignore[reportArgumentType]
+        out = np.empty(0, np.float32)
         if isinstance(images, np.ndarray) and not self._augment:
-            self._write_all(images, corners, mirrored, out)
+            out = self._write_all(images, first)
         else:
-            for i, (corner, flip, drawn) in enumerate(self._each(corners, mirrored, first)):
-                target = out[i, ..., ::-1] if flip else out[i]
-                self._write(images[i], corner, drawn, first + i, target)
+            for i, (image, corner, flip, drawn) in enumerate(self._each(images, first, count)):
+                out = out if i else self._empty(image, count)
+                self._write(image, corner, flip, drawn, first + i, out[i])
         if self._scale != 1:
             out *= self._scale
         return out
@@ -104,54 +107,50 @@ class Transformer:
 
         They are of the sizes of the images. No value changes, and none is between two others.
         """
-        out = self._empty(images)
-        places = self._each(*self._places(images, first), first)
-        for image, target, (corner, flip, drawn) in zip(images, out, places, strict=True):
+        out = self._empty(images[0], len(images))
+        places = self._each(images, first, len(images))
+        for target, (image, corner, flip, drawn) in zip(out, places, strict=True):
             window = self._window(image, corner, drawn, target.shape[1:], nearest=True)
             target[:] = window[..., ::-1] if flip else window
         return out
 
     def describe(self, sizes: Sequence[tuple[int, int]], first: int) -> list[str]:
         """What examples `first` and following draw, for images of these (height, width)."""
-        crop, places = (
-            self._param.crop_size,
-            self._places([np.empty(size) for size in sizes], first),
-        )
+        crop, images = self._param.crop_size, [np.empty(size) for size in sizes]
         return [
             ", ".join(
                 [f"crop {crop} x {crop} at ({corner[0]}, {corner[1]})"] * bool(crop)
-                + ["mirrored"] * bool(flip)
+                + ["mirrored"] * flip
                 + [f"{field} {_told(value)}" for field, value in drawn.items()]
             )
-            for corner, flip, drawn in self._each(*places, first)
+            for _, corner, flip, drawn in self._each(images, first, len(images))
         ]
 
-    def _empty(self, images: Images) -> np.ndarray:
-        (channels, *size), crop = images[0].shape, self._param.crop_size
-        return np.empty((len(images), channels, *([crop, crop] if crop else size)), np.float32)
+    def _empty(self, image: np.ndarray, count: int) -> np.ndarray:
+        (channels, *size), crop = image.shape, self._param.crop_size
+        return np.empty((count, channels, *([crop, crop] if crop else size)), np.float32)
 
-    def _places(self, images: Images, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where the crop of each image starts, as (top, left), and whether it is mirrored."""
-        count, crop, mirror = len(images), self._param.crop_size, self._param.mirror
-        corners, mirrored = np.zeros((count, 2), int), np.zeros(count, bool)
-        at_random = crop and self._train
-        words = draws(self._seed, self._name, first, count) if at_random or mirror else None
-        if crop:
-            room = np.array([image.shape[-2:] for image in images]) - crop
-            corners = room // 2
-            if words is not None and at_random:
-                corners = below(words[:, 1:3], np.maximum(room, 0) + 1)
-        if words is not None and mirror:
-            mirrored = words[:, 0] >> np.uint64(63) == 1
-        return corners, mirrored
+    def _corner(self, size: Sequence[int], words: np.ndarray) -> np.ndarray:
+        """Where crops of images of this (height, width) start, from words (..., 4): (..., 2)."""
+        if not self._param.crop_size:
+            return np.zeros((*words.shape[:-1], 2), int)
+        room = np.asarray(size) - self._param.crop_size
+        if self._train:
+            return below(words[..., 1:3], np.maximum(room, 0) + 1)
+        return np.broadcast_to(room // 2, (*words.shape[:-1], 2))
+
+    def _mirrored(self, words: np.ndarray) -> np.ndarray:
+        return (words[..., 0] >> np.uint64(63) == 1) & self._param.mirror
 
     def _each(
-        self, corners: np.ndarray, mirrored: np.ndarray, first: int
-    ) -> Iterator[tuple[list[int], bool, Values]]:
-        """For each example the corner, whether it is mirrored, and what its augmentation draws."""
-        count = len(corners)
+        self, images: Iterable[np.ndarray], first: int, count: int
+    ) -> Iterator[tuple[np.ndarray, list[int], bool, Values]]:
+        """Each image, where its crop starts, whether it is mirrored, what augmentation draws."""
+        words = draws(self._seed, self._name, first, count)
         drawn = self._augment.drawn(first, count) if self._augment else [{}] * count
-        return zip(corners.tolist(), mirrored.tolist(), drawn, strict=True)
+        mirrored = self._mirrored(words).tolist()
+        for image, row, flip, values in zip(images, words, mirrored, drawn, strict=True):
+            yield image, self._corner(image.shape[-2:], row).tolist(), flip, values
 
     def _window(
         self,
@@ -170,6 +169,7 @@ class Transformer:
         self,
         image: np.ndarray,
         corner: Sequence[int],
+        flip: bool,
         drawn: Values,
         example: int,
         target: np.ndarray,
@@ -181,15 +181,17 @@ class Transformer:
             mean = self._window(mean, corner, drawn, size)
         if drawn:
             pixels = self._augment.retouch(pixels, drawn, example)
+        if flip:
+            pixels, mean = _flipped(pixels), _flipped(mean) if self._per_pixel else mean
         np.subtract(pixels, mean, out=target)
         if drawn:
             self._augment.cut_out(target, drawn)
 
-    def _write_all(
-        self, images: np.ndarray, corners: np.ndarray, mirrored: np.ndarray, out: np.ndarray
-    ) -> None:
-        """out = images - mean where their windows lie, without augmentation, all at once."""
-        size, mean = out.shape[2:], self._mean
+    def _write_all(self, images: np.ndarray, first: int) -> np.ndarray:
+        """images - mean where their windows lie, without augmentation, all at once."""
+        out, mean = self._empty(images[0], len(images)), self._mean
+        words, size = draws(self._seed, self._name, first, len(images)), out.shape[2:]
+        corners = self._corner(images.shape[-2:], words)
         if (corners == corners[0]).all():
             pixels = _cropped(images, corners[0], size)
             mean = _cropped(mean, corners[0], size) if self._per_pixel else mean
@@ -198,13 +200,25 @@ class Transformer:
             pixels = windows(images)[np.arange(len(images)), :, *corners.T]
             mean = windows(mean)[:, *corners.T].swapaxes(0, 1) if self._per_pixel else mean
         np.subtract(pixels, mean, out=out)
-        out[mirrored] = out[mirrored, ..., ::-1]
+        flip = self._mirrored(words)
+        out[flip] = out[flip, ..., ::-1]
+        return out
 
 
 def _cropped(image: np.ndarray, corner: Sequence[int], size: tuple[int, ...]) -> np.ndarray:
     """The window of (..., H, W) that starts at (top, left)."""
     (top, left), (height, width) = corner, size
     return image[..., top : top + height, left : left + width]
+
+
+def _flipped(image: np.ndarray) -> np.ndarray:
+    """(C, H, W) from right to left, several times quicker than by NumPy."""
+    import cv2
+
+    out = np.empty(image.shape, image.dtype)
+    for plane, target in zip(image, out, strict=True):
+        cv2.flip(plane, 1, target)
+    return out
 
 
 def _told(value: Any) -> str:
