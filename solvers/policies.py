@@ -44,7 +44,7 @@ def _exp(p: SolverParameter, it: Any) -> Any:
 
 
 def _plateau(p: SolverParameter, it: Any) -> Any:
-    """base_lr factor^k, k how often the output that `plateau` monitors has stalled"""
+    """base_lr factor^k, k how often what plateau monitors has stalled"""
     return _fixed(p, it)  # the factor comes from outside: it depends on the run
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.schema import SolverParameter
+from netc.solvers.policies import EPOCHS
+from netc.train.monitors import USES
 from netc.train.run import start_from
 from netc.train.session import Session
 from netc.weights.match import EXACT, Rules
 
-TESTS = ("test_net", "test_net_param", "test_state", "test_iter", "test_interval")
-SCHEDULE = ("warmup_iter", "warmup_start_lr", "min_lr", "stepsize", "stepvalue", "power")
+TESTS = ("test_net", "test_net_param", "test_state", "test_iter", "test_interval", *USES)
+SCHEDULE = ("warmup_iter", "warmup_start_lr", "min_lr", "stepsize", "stepvalue", "power", *EPOCHS)
 
 
 def without(

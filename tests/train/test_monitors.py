@@ -8,6 +8,7 @@ from netc.compile import Program
 from netc.errors import Errors, SolverError
 from netc.load import parse_solver
 from netc.schema import Phase
+from netc.train.lr_find import rising
 from netc.train.monitors import USES, Track, Watch
 from netc.train.nets import check_solver
 from tests.train import tiny
@@ -221,3 +222,12 @@ def test_scales_reach_the_step_without_another_trace(folder, lines, monkeypatch)
     assert rates[0] == 0.05 and min(rates) == pytest.approx(0.02)
     assert any("plateau: loss has not been better than " in t for t in lines)
     assert traced.count(Phase.TRAIN) == loop.session.p.iter_size
+
+
+def test_probes_leave_monitors_and_epochs_out():
+    text = tiny.changed(WATCHED, max_iter=None) + "max_epoch: 3 warmup_epoch: 1 "
+    watched = " ".join(f'{use} {{ monitor: "loss" }}' for use in USES)
+    rising_only = rising(parse_solver(text + watched), 0.1, 1, 10)
+    check_solver(rising_only)
+    assert not any(rising_only.message.HasField(use) for use in USES)
+    assert rising_only.message.max_iter == 10
