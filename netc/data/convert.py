@@ -16,6 +16,7 @@ import numpy as np
 from netc.data.datum import encode_file, encode_raw, parse, pixels, planes
 from netc.data.draws import permutation
 from netc.data.fail import dims
+from netc.data.images import decode, read_file
 from netc.data.lists import Row, read_labelled
 from netc.data.writer import write_database
 from netc.errors import DataError, UsageError
@@ -134,28 +135,22 @@ def in_order(f: Callable[[T], R], items: Iterable[T], threads: int | None = None
 
 
 def make(root: str, item: Row, style: Style) -> tuple[bytes, tuple[int, ...]]:
-    """The record of an item and the shape (C, H, W) of its image, () if that cannot be read."""
+    """The record of a line and the shape (C, H, W) of its image, () if that cannot be read."""
+    import cv2
+
     path = root + item.files[0]
-    data = _read(path)
-    image = decode(data, style)
-    if image is None:
+    try:
+        data = read_file(path)
+        image = decode(path, data, cv2.IMREAD_GRAYSCALE if style.gray else cv2.IMREAD_COLOR)
+    except DataError:
         return b"", ()
+    if style.width:
+        image = cv2.resize(image, (style.width, style.height))
     return encode(path, data, image, item, style), planes(image).shape
 
 
-def decode(data: bytes, style: Style) -> np.ndarray | None:
-    """An image file in memory as uint8 (H, W, 3) in BGR, or grey (H, W); None if it is broken."""
-    import cv2
-
-    flags = cv2.IMREAD_GRAYSCALE if style.gray else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    if image is not None and style.width and style.height:
-        image = cv2.resize(image, (style.width, style.height))
-    return image
-
-
 def encode(path: str, data: bytes, image: np.ndarray, item: Row, style: Style) -> bytes:
-    """The record of an image; a file that already is as asked for goes in as it stands.
+    """The record of an image, (H, W, C) or (H, W); a file that is as asked for goes in as it is.
 
     Raises DataError when OpenCV cannot write files of this kind.
     """
@@ -166,7 +161,7 @@ def encode(path: str, data: bytes, image: np.ndarray, item: Row, style: Style) -
         return encode_raw(planes(image), label, labels)
     own = _kind(Path(path).suffix)
     kind = _kind(style.encode_type) or own
-    if kind == own and not style.width and not (style.gray and _has_color(data)):
+    if kind == own and not style.width and not (style.gray and _has_color(path, data)):
         return encode_file(data, label, labels)
     try:
         written = cv2.imencode(f".{kind}", image)[1]
@@ -180,21 +175,12 @@ def _bytes(key: str) -> bytes:
     return key.encode(errors="surrogateescape")
 
 
-def _read(path: str) -> bytes:
-    """The bytes of a file, none if it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return b""
-
-
 def _kind(extension: str) -> str:
     kind = extension.lower().removeprefix(".")
     return "jpg" if kind == "jpeg" else kind
 
 
-def _has_color(data: bytes) -> bool:
+def _has_color(path: str, data: bytes) -> bool:
     import cv2
 
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return image is not None and image.ndim == 3
+    return decode(path, data, cv2.IMREAD_UNCHANGED).ndim == 3

@@ -29,7 +29,9 @@ def compute_image_mean(
     """
     source = find_source(db, backend)
     total: np.ndarray | None = None
-    log("Starting iteration")
+    if parse(source.read([0])[0]).encoded:
+        log("Decoding Datum")
+    log("Starting Iteration")
     for start, records in chunks(source):
         for position, record in enumerate(records, start):
             with located(lambda at=position: source.where(at)):

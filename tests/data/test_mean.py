@@ -28,7 +28,7 @@ def test_what_caffe_logs(tmp_path):
     mean = compute_image_mean(write_images(tmp_path / "db", pixels), log=log.append)
     values = pixels.mean((0, 2, 3))
     assert np.allclose(mean, pixels.mean(0), rtol=1e-6)
-    assert log[:3] == ["Starting iteration", "Processed 6 files.", "Number of channels: 3"]
+    assert log[:3] == ["Starting Iteration", "Processed 6 files.", "Number of channels: 3"]
     assert [line.partition(": ")[0] for line in log[3:]] == [
         f"mean_value channel [{i}]" for i in range(3)
     ]
@@ -44,8 +44,9 @@ def test_float_and_encoded_records(tmp_path):
         for image in pixels
     ]
     for name, kept in (("encoded", records), ("float", floats)):
-        path = write_records(tmp_path / name, kept)
-        mean = compute_image_mean(path, log=lambda text: None)
+        log = []
+        mean = compute_image_mean(write_records(tmp_path / name, kept), log=log.append)
+        assert (log[0] == "Decoding Datum") == (name == "encoded")
         assert np.array_equal(mean, pixels.sum(0, np.float32) / 2)
 
 
