@@ -320,7 +320,7 @@ class Net(Parts):
     def copy_from(self, path: str | os.PathLike[str]) -> None:
         """Copy blobs from a file by layer name. Raises WeightsError."""
         for key, value in self._read(path).items():
-            self._blob_by_key[key]._data.set(value)
+            self._blob_by_key[key]._data.write(value)  # as a caller does: a solver takes it over
 
     def _read(self, path: str | os.PathLike[str]) -> Arrays:
         return transfer.by_key(

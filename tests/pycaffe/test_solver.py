@@ -238,3 +238,16 @@ def test_copy_from_into_a_solvers_net(make, inputs):
     for key, blob in blobs(solver.net).items():
         diff = solver.net.params[key[0]][key[1]].diff
         np.testing.assert_allclose(blob, start[key] - diff, rtol=1e-5, atol=1e-7)
+
+
+def test_weights_copied_into_the_net_are_trained(make, inputs):
+    solver = make()
+    other = caffe.Net("net.prototxt", caffe.TRAIN)
+    for values in other.params.values():
+        values[0].data[...] += 1
+    other.save("other.caffemodel")
+    solver.net.copy_from("other.caffemodel")
+    fill(solver.net, inputs)
+    solver.step(1)
+    loss = other.forward(**inputs)["loss"]
+    np.testing.assert_allclose(solver.net.blobs["loss"].data, loss, rtol=1e-5)
