@@ -78,6 +78,8 @@ def log_match(found: Match) -> None:
     for layer in found.ignored:
         log.info("Ignoring source layer %s", layer)
     log.info("%s\n%s", summary(found.rows), render(found.rows))
+    if not found.values:
+        log.warning("no blob of the file fits the net: --map gives the file's layers other names")
 
 
 def output_lines(

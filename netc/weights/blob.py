@@ -14,9 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.schema import Type
-from netc.weights.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, Message, header, varint
+from netc.weights.wire import (
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    MAX_VARINT,
+    VARINT,
+    Field,
+    Message,
+    header,
+    varint,
+)
 
 MAX_AXES = 32
+MAX_PIECES = 10_000  # of one array: a file may store it in several, but needs no more than one
 OLD_SHAPE = (1, 2, 3, 4)
 DATA, DIFF, SHAPE, DOUBLE_DATA, DOUBLE_DIFF = 5, 6, 7, 8, 9
 RAW_DATA_TYPE, RAW_DIFF_TYPE, RAW_DATA, RAW_DIFF = 10, 11, 12, 13
@@ -60,7 +71,10 @@ def read_blob(message: Message) -> Blob:
         elif field.number == SHAPE and field.kind == LENGTH:
             dims += _dims(message.inside(field))
         elif field.kind in _KINDS.get(field.number, ()):
-            fields[field.number].append(field)
+            pieces = fields[field.number]
+            if len(pieces) == MAX_PIECES:
+                message.fail(f"field {field.number} comes in over {MAX_PIECES} pieces", field.at)
+            pieces.append(field)
     legacy = any(axis in numbers for axis in OLD_SHAPE)
     shape = tuple(numbers.get(axis, 0) for axis in OLD_SHAPE) if legacy else tuple(dims)
     if len(shape) > MAX_AXES or any(n < 0 for n in shape):
@@ -88,7 +102,13 @@ def _raw_dtype(message: Message, number: int, field: Field) -> np.dtype:
 
 
 def _dims(shape: Message) -> list[int]:
-    return [n for field in shape if _is_dim(field) for n in shape.integers(field)]
+    dims: list[int] = []
+    for field in shape:
+        if _is_dim(field):
+            if len(dims) > MAX_AXES or field.end - field.start > MAX_AXES * MAX_VARINT:
+                shape.fail(f"a blob has at most {MAX_AXES} axes", field.at)
+            dims += shape.integers(field)
+    return dims
 
 
 def _is_dim(field: Field) -> bool:

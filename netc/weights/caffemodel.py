@@ -17,9 +17,10 @@ from netc.schema import LayerParameter, NetParameter, V1LayerParameter
 from netc.weights.blob import Blob, blob_pieces, blob_size, read_blob
 from netc.weights.content import Blobs, LayerWeights, WeightFile
 from netc.weights.kinds import writing
-from netc.weights.wire import LENGTH, VARINT, Message, header
+from netc.weights.wire import LENGTH, VARINT, Field, Message, header
 
 MAX_BYTES = 2**31 - 1  # Caffe reads no longer message (io.cpp, kProtoReadBytesLimit)
+MAX_ENTRIES = 100_000  # layers and their blobs: more are no net, and would fill the memory
 NAME, LAYERS, LAYER = 1, 2, 100  # of NetParameter
 
 
@@ -44,16 +45,18 @@ def parse(buffer: bytes | memoryview, path: str) -> WeightFile:
     """
     name = ""
     layers: dict[int, list[LayerWeights]] = {LAYER: [], LAYERS: []}
-    message = Message.whole(buffer, path)
+    message, entries = Message.whole(buffer, path), 0
     for field in message:
         if field.kind != LENGTH:
             continue
         if field.number == NAME:
             name = message.text(field)
-        elif field.number == LAYER:
-            layers[LAYER].append(_layer(message.inside(field), _V2))
-        elif field.number == LAYERS:
-            layers[LAYERS].append(_v1_layer(message.inside(field)))
+        elif field.number in layers:
+            inside = message.inside(field)
+            layer = _layer(inside, _V2) if field.number == LAYER else _v1_layer(inside)
+            layers[field.number].append(layer)
+            entries += 1 + len(layer.blobs)
+            _check_entries(entries, message, field)
     if layers[LAYER] and layers[LAYERS]:
         raise WeightsError(
             "Refusing to upgrade inconsistent NetParameter input; the definition includes both "
@@ -82,7 +85,13 @@ def _layer(message: Message, numbers: _Numbers) -> LayerWeights:
             kind = known.name if known else str(field.value)
         elif field.number == numbers.blobs and field.kind == LENGTH:
             blobs.append(message.inside(field))
+            _check_entries(len(blobs), message, field)
     return _with_blobs(name, kind, [_blob(name, i, blob) for i, blob in enumerate(blobs)])
+
+
+def _check_entries(count: int, message: Message, field: Field) -> None:
+    if count > MAX_ENTRIES:
+        message.fail(f"there are more than {MAX_ENTRIES} layers and blobs", field.at)
 
 
 def _with_blobs(name: str, kind: str, blobs: Sequence[Blob]) -> LayerWeights:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # What h5py raises for a damaged file, according to where the damage is.
 DAMAGE = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+MAX_RATIO, MIN_CHECKED = 1100, 1 << 20  # gzip makes zeros at most 1032 times smaller
 
 
 def read(path: str | os.PathLike[str]) -> WeightFile:
@@ -91,6 +92,13 @@ def load(dataset: h5py.Dataset, path: str) -> np.ndarray:
     """A dataset of numbers as float32, read-only."""
     if dataset.dtype.kind not in "fiu":
         raise WeightsError(f"{dataset.name} holds {dataset.dtype}, not numbers", where=path)
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > MIN_CHECKED and dataset.nbytes > MAX_RATIO * stored:
+        raise WeightsError(
+            f"{dataset.name} should hold {dataset.nbytes} bytes, {stored} are in the file",
+            path,
+            "the file is cut short or damaged: compare its size with the original's",
+        )
     try:
         values = np.asarray(dataset[()], np.float32)
     except DAMAGE as error:

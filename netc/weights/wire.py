@@ -16,6 +16,7 @@ from netc.errors import WeightsError
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 WIDTHS = {FIXED64: 8, FIXED32: 4}
+MAX_VARINT = 10  # bytes
 RUN_WINDOW = 4096
 
 
@@ -97,7 +98,7 @@ class Message:
     def varint(self, at: int) -> tuple[int, int]:
         """The unsigned 64-bit number at an offset, and the offset after it."""
         begin, value = at, 0
-        for shift in range(0, 70, 7):
+        for shift in range(0, 7 * MAX_VARINT, 7):
             if at >= self.end:
                 self.fail("a number is cut short", begin)
             byte = self.view[at]
@@ -105,7 +106,7 @@ class Message:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value & (1 << 64) - 1, at
-        self.fail("a number is longer than 10 bytes", begin)
+        self.fail(f"a number is longer than {MAX_VARINT} bytes", begin)
 
     def inside(self, field: Field) -> Message:
         """The message that a LENGTH field holds."""

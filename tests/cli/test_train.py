@@ -57,6 +57,7 @@ def test_weights_are_told_blob_by_blob(folder, log):
     told = log()
     assert "Finetuning from tiny_iter_2.caffemodel" in told
     assert "Ignoring source layer ip" in told
+    assert "no blob of the file fits the net: --map gives" in told
     rows = [t.split() for t in told.splitlines() if t.startswith(("new ", "ip "))]
     assert rows == [
         ["new", "0", "kept", "-", "3", "x", "4", "not", "in", "the", "file"],
@@ -205,7 +206,7 @@ def test_weights_of_another_net(folder, log):
     start = ("-weights", "tiny_iter_2.caffemodel", "--no-run-dir", "--dry-run")
     assert train(*start, "--map", "(i)p=new") == 0
     told = log()
-    assert "2 loaded\n" in told and "Ignoring source layer ip\n" not in told
+    assert "2 loaded\n" in told and "no blob of the file" not in told
     edit(folder / "net.prototxt", "num_output: 3", "num_output: 4")
     assert train(*start, "--map", "ip=new") == 1
     assert "Cannot copy param 0 weights from layer 'new'" in log()
