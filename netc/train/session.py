@@ -66,6 +66,8 @@ class TestNet(NamedTuple):
 class Session:
     """The state of a run and the functions that move it on.
 
+    provide: gives the inputs that no data layer reads, as (k) -> {top: array} for pass k.
+    test_provide: (which test net) -> the same for that net.
     Raises SolverError, and whatever reading and compiling the nets raises.
     """
 
