@@ -56,28 +56,83 @@ def train(folder, *arguments):
     return Process(folder, "-m", "netc", "train", "solver.prototxt", "--no-run-dir", *arguments)
 
 
-def test_killed_ten_times_and_resumed(tmp_path):
-    solver = tiny.changed(tiny.SOLVER, max_iter=900, display=50) + WATCHED
+# Has done all imports, and forks a child for every line: a folder, a log, and netc's arguments.
+PARENT = """
+import os, sys
+import netc.cli.train, netc.train.run
+from netc.cli import main
+for line in sys.stdin:
+    folder, log, *arguments = line.split()
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY), 2)
+        os._exit(main(arguments))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Parent:
+    """A process that lives on while the runs that it starts are killed."""
+
+    def __init__(self, folder):
+        self._folder, self._runs = folder, 0
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PARENT],
+            env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def train(self, folder, *arguments):
+        """Start a run; (its process, the file of its log)."""
+        log = self._folder / f"{self._runs}.log"
+        self._runs += 1
+        words = (folder, log, "train", "solver.prototxt", "--no-run-dir", *arguments)
+        print(*words, file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline()), log
+
+    def status(self):
+        """The exit status of the run, once it has ended."""
+        return int(self._process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._process.communicate(timeout=60)
+
+
+def wait_for(log, text, times):
+    """Until a log holds a text so many times."""
+    end = time.monotonic() + 60
+    while not log.exists() or log.read_text().count(text) < times:
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.001)
+
+
+def test_killed_at_20_random_points(tmp_path):
+    """Many of them lie in the middle of a snapshot: there is one after every iteration."""
+    solver = tiny.changed(tiny.SOLVER, max_iter=300, display=50) + " snapshot: 1"
     straight = tiny.write_files(tmp_path / "straight", solver=solver)
     parts = tiny.write_files(tmp_path / "parts", solver=solver)
-    whole = train(straight)
     moments, begins = random.Random(0), []
-    for _ in range(10):
-        part = train(parts, "--resume", "auto")
-        for _ in range(moments.randint(1, 3)):
-            part.wait_for("Snapshotting solver state")
-        time.sleep(moments.uniform(0, 0.01))
-        part.send(signal.SIGKILL)
-        assert part.end() == -signal.SIGKILL, part.log
-        begins += tiny.told(part.log, "Restored iteration ")
-    assert len(set(begins)) == 9
-    last = train(parts, "--resume", "auto")
-    assert (last.end(), whole.end()) == (0, 0), last.log + whole.log
-    assert tiny.kept(parts, 900) == tiny.kept(straight, 900)
-    files = [
-        {p.name: p.read_bytes() for p in f.glob("tiny_*.caffemodel")} for f in (parts, straight)
-    ]
-    assert files[0] == files[1] and len(files[0]) in (9, 11)  # 4 or 5 pairs, and the best
+    with Parent(tmp_path) as parent:
+        parent.train(straight)
+        assert parent.status() == 0
+        for _ in range(20):
+            process, log = parent.train(parts, "--resume", "auto")
+            wait_for(log, "Snapshotting solver state", moments.randint(1, 2))
+            time.sleep(moments.uniform(0, 0.01))
+            os.kill(process, signal.SIGKILL)
+            assert parent.status() == -signal.SIGKILL, log.read_text()
+            begins += tiny.told(log.read_text(), "Restored iteration ")
+        parent.train(parts, "--resume", "auto")
+        assert parent.status() == 0
+    assert len(set(begins)) == 19  # every part but the first went on where there was more
+    assert tiny.kept(parts, 300) == tiny.kept(straight, 300)
 
 
 def test_hup_saves_and_int_stops(tmp_path):
