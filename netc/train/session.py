@@ -25,7 +25,7 @@ from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
-from netc.train.epochs import Epoch, epoch_of, in_iterations
+from netc.train.epochs import Epoch, in_iterations, whole_test
 from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.sinks import check_sinks, sink
@@ -117,8 +117,7 @@ class Session:
         key = jax.random.fold_in(self.key, zlib.crc32(f"test {index}".encode()))
         iterations, whole = self.p.test_iter[index], None
         if iterations < 0:
-            at, hint = self.solver.source.at("test_iter", index), "give the number of batches"
-            whole = epoch_of(program.graph, "test_iter: auto", at, hint)
+            whole = whole_test(program, self.solver.source.at("test_iter", index))
             iterations = -(-whole.examples // whole.batch)
         return TestNet(
             program,

@@ -189,7 +189,7 @@ def make_test(program: Program, keep: Collection[str] = ()) -> Callable[..., tup
     @lru_cache(KEPT)
     def fitted(fit: Fit) -> Callable[..., tuple[Arrays, Arrays]]:
         other = sizes.of(fit)
-        _check_outputs(program.graph, other.graph)
+        check_outputs(program.graph, other.graph)
         return _test(other, keep)
 
     def test(blobs: Arrays, state: Arrays, key: Any, k: Any, inputs: Mapping[str, Any]) -> Any:
@@ -199,7 +199,8 @@ def make_test(program: Program, keep: Collection[str] = ()) -> Callable[..., tup
     return test
 
 
-def _check_outputs(whole: Graph, fitted: Graph) -> None:
+def check_outputs(whole: Graph, fitted: Graph) -> None:
+    """Whether outputs have the shape that they have for a whole batch. Raises GraphError."""
     for value in whole.outputs:
         if whole.shapes[value] != fitted.shapes[value]:
             raise GraphError(

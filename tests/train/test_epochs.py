@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netc.cli import main
-from netc.errors import Errors, SolverError
+from netc.errors import Errors, GraphError, ShapeError, SolverError
 from netc.load import parse_solver
 from netc.train.nets import check_solver
 from tests.train import tiny
@@ -171,3 +171,29 @@ def test_auto_and_minus_one_are_the_same():
 def test_the_epoch_is_told(folder, lines):
     tiny.session(tiny.changed(PLAIN, max_iter=None) + "max_epoch: 10").close()
     assert [t for t in lines if "epoch" in t] == ["An epoch is 1.7 iterations of 10 examples"]
+
+
+FIXED = """
+layer { name: "shape" type: "Reshape" bottom: "data" top: "wide"
+  reshape_param { shape { dim: 4 dim: -1 } } include { phase: TEST } }
+layer { name: "shape" type: "Flatten" bottom: "data" top: "wide" include { phase: TRAIN } }
+"""
+SCORES = 'layer { name: "prob" type: "Softmax" bottom: "ip2" top: "prob" }'
+SHORT = {
+    "shape": (
+        tiny.LMDB + FIXED + tiny.HEAD.replace('bottom: "data"', 'bottom: "wide"'),
+        "a batch of another size changes a blob from 6 x 16 to 6 x 4",
+    ),
+    "output": (tiny.LMDB + tiny.HEAD + SCORES, "output 'prob' is 1 x 3 in one batch and 4 x 3 in"),
+}
+
+
+@pytest.mark.parametrize("net, message", SHORT.values(), ids=list(SHORT))
+def test_a_net_that_takes_no_shorter_batch_is_refused_at_the_start(folder, net, message):
+    (folder / "net.prototxt").write_text(f'name: "tiny" {net}')
+    with pytest.raises((GraphError, ShapeError), match=message) as caught:
+        tiny.session(tiny.changed(PLAIN, test_iter="auto"))
+    assert caught.value.__notes__ == [
+        "with test_iter: auto the last batch has 1 of 4 examples, unless batch_size divides 17"
+    ]
+    tiny.session(tiny.changed(PLAIN, test_iter=2)).close()
