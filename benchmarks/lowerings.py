@@ -133,6 +133,14 @@ def data(layout: str, n: int, c: int, *size: int) -> jax.Array:
     return array(n, c, *size) if layout == "NCHW" else array(n, *size, c)
 
 
+# net, layer, batch, channels, size of the top
+UNPOOLINGS = [
+    ("segnet", "upsample5", 2, 512, 22),
+    ("segnet", "upsample1", 2, 64, 180),
+    ("enet", "upsample4", 2, 64, 128),
+]
+
+
 def able(operation: str, facts: Any) -> list[str]:
     """The implementations that can compute a case."""
     return list(dict.fromkeys(r.implementation for r in table(operation) if r.able(facts)))
@@ -187,6 +195,21 @@ def poolings(operation: str, plan: Plan, layout: str) -> Iterator[Case]:
         yield from directions(f"{net} {layer}", operation, facts, ways, x)
 
 
+def unpoolings(plan: Plan, layout: str) -> Iterator[Case]:
+    """Masks of pooling 2x2 with stride 2; always channels first."""
+    how = {"kernel": (2, 2), "stride": (2, 2), "pad": (0, 0), "ceil": True}
+    for net, layer, n, c, size in UNPOOLINGS:
+        x, mask = pool.max_pool_with_mask(plan, data("NCHW", n, c, size, size), **how)
+        facts = (n * c, math.prod(x.shape[2:]), size * size)
+        ways = {
+            way: functools.partial(
+                pool.unpool, Plan(plan.platform, {"unpool": way}), places=mask, size=(size, size)
+            )
+            for way in able("unpool", facts)
+        }
+        yield from directions(f"{net} {layer}", "unpool", facts, ways, x)
+
+
 def normalizations(plan: Plan, layout: str) -> Iterator[Case]:
     for net, layer, n, c, size, window in NORMALIZATIONS:
         x = data(layout, n, c, size, size)
@@ -228,6 +251,7 @@ OPERATIONS: dict[str, Callable[[Plan, str], Iterator[Case]]] = {
     "dense": products,
     "max_pool": functools.partial(poolings, "max_pool"),
     "ave_pool": functools.partial(poolings, "ave_pool"),
+    "unpool": unpoolings,
     "lrn": normalizations,
     "channel_sum": functools.partial(sums, "channel_sum"),
     "channel_dot": functools.partial(sums, "channel_dot"),

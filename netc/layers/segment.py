@@ -73,7 +73,7 @@ def unpool(d: LayerDef) -> Layer:
             1,
         )
     size = _unpooled_size(d)
-    layer = stateless(lambda blobs, x, mask: lowering.pool.unpool(x, mask, size))
+    layer = stateless(lambda blobs, x, mask: lowering.pool.unpool(d.plan, x, mask, size))
     return layer._replace(labels=LabelRule(1, size[0] * size[1], index=True))
 
 

@@ -173,22 +173,37 @@ def _mask(g: Pool, x: Array) -> Array:
     return mask
 
 
-def unpool(x: Array, places: Array, size: Axes) -> Array:
+def put_in_turn(x: Array, places: Array, room: int) -> Array:
+    """Rows of values put at their places one after the other, as XLA's CPU scatter does."""
+    row = jnp.arange(x.shape[0])[:, None]
+    return jnp.zeros((x.shape[0], room), x.dtype).at[row, places].set(x, mode="drop")
+
+
+def take_last(x: Array, places: Array, room: int) -> Array:
+    """The same where a scatter has no order: each place takes the last value that is for it."""
+    row, order = jnp.arange(x.shape[0])[:, None], jnp.arange(x.shape[1])
+    last = jnp.full((x.shape[0], room), -1).at[row, places].max(order[None], mode="drop")
+    values = jnp.take_along_axis(x, jnp.maximum(last, 0), axis=1)
+    return jnp.where(last < 0, jnp.zeros_like(values), values)
+
+
+UNPOOL_WAYS = {"in_turn": put_in_turn, "native": take_last}
+
+
+def unpool(plan: Plan, x: Array, places: Array, size: Axes) -> Array:
     """Put each value where a mask of `max_pool_with_mask` says: (N, C, *S) -> (N, C, *size).
 
     Of several values for one place the last one stays; each of them takes the place's gradient.
     """
-    rows, room = (-1, math.prod(x.shape[2:])), math.prod(size)
+    rows, room = (math.prod(x.shape[:2]), math.prod(x.shape[2:])), math.prod(size)
+    put = UNPOOL_WAYS[plan.pick("unpool", (*rows, room))]
 
     def scatter(x, index):
-        row = jnp.arange(index.shape[0])[:, None]
-        order = jnp.broadcast_to(jnp.arange(rows[1]), index.shape)
-        last = jnp.full((index.shape[0], room), -1).at[row, index].max(order, mode="drop")
-        values = jnp.take_along_axis(x.reshape(rows), jnp.maximum(last, 0), axis=1)
-        return jnp.where(last < 0, jnp.zeros_like(values), values).reshape(*x.shape[:2], *size)
+        return put(x.reshape(rows), index, room).reshape(*x.shape[:2], *size)
 
     def gather(index, dy):
-        values = jnp.take_along_axis(dy.reshape(-1, room), index, axis=1, mode="fill", fill_value=0)
+        flat = dy.reshape(rows[0], room)
+        values = jnp.take_along_axis(flat, index, axis=1, mode="fill", fill_value=0)
         return values.reshape(x.shape), None
 
     f = jax.custom_vjp(scatter)

@@ -10,6 +10,7 @@ OPERATIONS = [
     *((side, {*ways, *conv_sides.PLANNED[side]}) for side, ways in conv_sides.WAYS.items()),
     ("max_pool", set(pool.MAX_WAYS)),
     ("ave_pool", set(pool.SUM_WAYS)),
+    ("unpool", set(pool.UNPOOL_WAYS)),
     ("lrn", set(lrn.WAYS)),
     ("dense", set(dense.WAYS)),
     ("channel_sum", set(reduce.SUM_WAYS)),

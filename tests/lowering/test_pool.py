@@ -161,3 +161,10 @@ def test_wide_windows_are_not_unrolled(x64):
         gradient = jax.grad(lambda x: op(Plan("cpu"), x, **how).sum())  # noqa: B023
         assert np.flatnonzero(gradient(x)).tolist() == at
         assert len(jax.make_jaxpr(gradient)(x).eqns) < 40
+
+
+@pytest.mark.parametrize("way", pool.UNPOOL_WAYS)
+def test_unpooling_keeps_the_last_value_for_a_place(way):
+    x, places = np.array([[1.0, 2, 3, 4]]), np.array([[5, 0, 5, 9]])
+    got = pool.UNPOOL_WAYS[way](jnp.asarray(x, jnp.float32), jnp.asarray(places), 6)
+    np.testing.assert_array_equal(got, [[2, 0, 0, 0, 0, 3]])
