@@ -8,6 +8,7 @@ and what it writes or deletes is in that folder.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from netc.errors import DataError
 
 OWN = ("LOCK", "LOG", "LOG.old")  # what every process makes anew
 OPEN_FILES = 100
+PREFIX = "netc_leveldb_"
 
 
 class LevelDbSource(KeyedSource):
@@ -42,7 +44,7 @@ class LevelDbSource(KeyedSource):
         """Open the database in this process."""
         names = _names(self.path)
         with _reading(self.path):
-            self._process, folder = os.getpid(), mkdtemp(prefix="netc_leveldb_")
+            self._process, folder = os.getpid(), mkdtemp(prefix=PREFIX)
             finalize(self, _remove, folder, self._process)
             for name in names:
                 Path(folder, name).symlink_to(Path(self.path, name).absolute())
@@ -109,12 +111,15 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except plyvel.Error as e:
         text = e.args[0].decode(errors="replace") if e.args else type(e).__name__
+        text = re.sub(rf"\S*{PREFIX}[^/]*/", "", text)  # the links are nobody's business
         raise DataError(
             f"Failed to open leveldb: {text}",
             path,
             "a file is missing or cut short: copy the database again, and not while a program "
             "writes it",
         ) from None
+    except OSError as e:
+        raise DataError(f"Failed to open leveldb: {e}", path) from None
 
 
 def library(path: str) -> Any:

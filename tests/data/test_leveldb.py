@@ -10,7 +10,7 @@ import plyvel
 import pytest
 
 from netc.data.keyed import STRIDE
-from netc.data.leveldb import LevelDbSource
+from netc.data.leveldb import PREFIX, LevelDbSource
 from netc.errors import DataError
 
 from .helpers import write_leveldb
@@ -94,8 +94,9 @@ def cut(path):
 def test_a_broken_file(path, tmp_path, kind, change):
     shutil.copytree(path, tmp_path / "db")
     change(next((tmp_path / "db").glob(kind)))
-    with pytest.raises(DataError, match=r"db: Failed to open leveldb: .*"):
+    with pytest.raises(DataError, match=r"db: Failed to open leveldb: ") as caught:
         LevelDbSource(str(tmp_path / "db")).read(range(COUNT))
+    assert PREFIX not in str(caught.value)
 
 
 def test_no_records(tmp_path):
@@ -113,6 +114,12 @@ def test_a_missing_folder_suggests_its_neighbour(path):
 def test_a_folder_of_something_else(tmp_path):
     with pytest.raises(DataError, match="the folder has no file CURRENT"):
         LevelDbSource(str(tmp_path))
+
+
+def test_nowhere_to_put_the_links(path, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"db: Failed to open leveldb: .*nowhere"):
+        LevelDbSource(path)
 
 
 def test_without_plyvel(path, monkeypatch):
