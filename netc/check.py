@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
-from netc.errors import NetcError, UsageError
+from netc.errors import NetcError, UpgradeError, UsageError
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph
@@ -116,10 +116,12 @@ class _Checking:
         return Report(self.file, errors, tuple(self.warnings.values()), tuple(self.notes))
 
     def keep_unknown(self, loaded: Loaded, allowed: bool) -> None:
-        if allowed:
-            self.warnings.update((w.render(), w) for w in loaded.warnings)
-        else:
-            self.fail(loaded.warnings)
+        """Unknown fields are mistakes unless allowed; what an upgrade left out is none."""
+        for warning in loaded.warnings:
+            if allowed or isinstance(warning, UpgradeError):
+                self.warnings[warning.render()] = warning
+            else:
+                self.fail((warning,))
 
     def net(
         self, path: PathLike, level: int | None, stages: tuple[str, ...], allow_unknown: bool

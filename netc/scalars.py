@@ -118,10 +118,11 @@ def _enum(word: str, known: Field) -> int:
         if value := kind.values_by_name.get(word):
             return value.number
         names = list(kind.values_by_name)
-        raise BadValue(
-            f'Enum type "{kind.full_name}" has no value named {word}.',
-            did_you_mean(word, names) or f"it is one of {', '.join(names)}",
-        ) from None
+        if word.strip("'\"") in names:
+            hint = f"it is written without quotes: {known.name}: {word[1:-1]}"
+        else:
+            hint = did_you_mean(word, names) or f"it is one of {', '.join(names)}"
+        raise BadValue(f'Enum type "{kind.full_name}" has no value named {word}.', hint) from None
     if number not in {v.number for v in kind.values}:  # values_by_number wraps at 32 bits
         values = ", ".join(f"{v.name}={v.number}" for v in kind.values)
         raise BadValue(

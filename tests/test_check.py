@@ -209,3 +209,9 @@ def test_a_net_and_a_solver_are_checked_without_jax_when_shapes_are_off(file):
             f"from netc.check import check; print(check({path!r}, infer_shapes=False).render())"
         )
         assert text.endswith("0 errors, 0 warnings\n")
+
+
+def test_fields_that_an_upgrade_leaves_out_are_warnings(file):
+    report = check(file(text='layers { layer { name: "x" type: "relu" num_output: 3 } }'))
+    (warning,) = report.warnings
+    assert str(warning).startswith("net.prototxt:1:53: Unknown parameter num_output for layer type")

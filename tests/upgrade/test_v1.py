@@ -136,9 +136,17 @@ def test_both_forms_are_refused():
     assert str(caught.value).endswith("hint: the first 'layer' is at n.prototxt:1:1")
 
 
-def test_a_type_in_quotes():
-    with pytest.raises(ParseError, match="CONVOLUTION"):
-        parse_net('layers { type: "Convolution" }')
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ('"RELU"', "it is written without quotes: type: RELU"),
+        ('"ReLU"', "did you mean 'RELU'?"),
+    ],
+)
+def test_a_type_in_quotes(word, hint):
+    with pytest.raises(ParseError, match=r"Enum type .* has no value named") as caught:
+        parse_net(f"layers {{ type: {word} }}")
+    assert caught.value.hint == hint
 
 
 def test_binary_file_with_weights(tmp_path):
