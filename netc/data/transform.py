@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -130,17 +130,17 @@ class Transformer:
         (channels, *size), crop = image.shape, self._param.crop_size
         return np.empty((count, channels, *([crop, crop] if crop else size)), np.float32)
 
-    def _corner(self, size: Sequence[int], words: np.ndarray) -> np.ndarray:
-        """Where crops of images of this (height, width) start, from words (..., 4): (..., 2)."""
+    def _corners(self, size: Sequence[int], words: np.ndarray) -> np.ndarray:
+        """Where the crops of images of one (height, width) start: (N, 2), as (top, left)."""
         if not self._param.crop_size:
-            return np.zeros((*words.shape[:-1], 2), int)
+            return np.zeros((len(words), 2), int)
         room = np.asarray(size) - self._param.crop_size
         if self._train:
-            return below(words[..., 1:3], np.maximum(room, 0) + 1)
-        return np.broadcast_to(room // 2, (*words.shape[:-1], 2))
+            return below(words[:, 1:3], np.maximum(room, 0) + 1)
+        return np.broadcast_to(room // 2, (len(words), 2))
 
     def _mirrored(self, words: np.ndarray) -> np.ndarray:
-        return (words[..., 0] >> np.uint64(63) == 1) & self._param.mirror
+        return (words[:, 0] >> np.uint64(63) == 1) & self._param.mirror
 
     def _each(
         self, images: Iterable[np.ndarray], first: int, count: int
@@ -149,8 +149,9 @@ class Transformer:
         words = draws(self._seed, self._name, first, count)
         drawn = self._augment.drawn(first, count) if self._augment else [{}] * count
         mirrored = self._mirrored(words).tolist()
-        for image, row, flip, values in zip(images, words, mirrored, drawn, strict=True):
-            yield image, self._corner(image.shape[-2:], row).tolist(), flip, values
+        corners = cache(lambda size: self._corners(size, words).tolist())
+        for i, image in enumerate(images):
+            yield image, corners(image.shape[-2:])[i], mirrored[i], drawn[i]
 
     def _window(
         self,
@@ -191,7 +192,7 @@ class Transformer:
         """images - mean where their windows lie, without augmentation, all at once."""
         out, mean = self._empty(images[0], len(images)), self._mean
         words, size = draws(self._seed, self._name, first, len(images)), out.shape[2:]
-        corners = self._corner(images.shape[-2:], words)
+        corners = self._corners(images.shape[-2:], words)
         if (corners == corners[0]).all():
             pixels = _cropped(images, corners[0], size)
             mean = _cropped(mean, corners[0], size) if self._per_pixel else mean
