@@ -15,7 +15,12 @@ from netc.schema import LayerParameter, NetParameter
 
 Blobs = dict[str, list[np.ndarray]]
 _AFFINE = ("BatchNorm", "Scale")
-_HOSTS = {"Convolution": "convolution_param", "InnerProduct": "inner_product_param"}
+_HOSTS = {
+    "Convolution": "convolution_param",
+    "ConvolutionDepthwise": "convolution_param",
+    "DepthwiseConvolution": "convolution_param",
+    "InnerProduct": "inner_product_param",
+}
 
 
 class Folded(NamedTuple):

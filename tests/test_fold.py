@@ -62,6 +62,12 @@ FOLDED = {
         ["n", "s"],
     ),
     "depthwise": (CONV % "num_output: 4 kernel_size: 3 group: 4" + IN_PLACE, ["n"]),
+    "a type for depthwise": (
+        (CONV % "num_output: 4 kernel_size: 3" + IN_PLACE).replace(
+            "Convolution", "DepthwiseConvolution"
+        ),
+        ["n"],
+    ),
     "inner product": (IP % "num_output: 5" + IN_PLACE, ["n"]),
     "transposed": (IP % "num_output: 5 transpose: true bias_term: false" + IN_PLACE, ["n"]),
 }

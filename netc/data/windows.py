@@ -52,7 +52,8 @@ class WindowFeed:
     """Windows drawn anew for every batch, with replacement: background first, then fg_fraction of
     foreground. Window i of the stream depends on (seed, name, i) alone.
 
-    top = (window - mean) * scale, 0 outside the image; the mean is taken after mirroring.
+    top = (window - mean) * scale, 0 outside the image; the mean is taken after mirroring. The scale
+    is that of window_data_param, or of transform_param, where upgrades of old nets put it.
     """
 
     labels_top = 1
@@ -76,6 +77,7 @@ class WindowFeed:
             what = f"context_pad {p.context_pad} on both sides leaves nothing of crop_size"
             fail(f"{what} {self._crop}", "context_pad")
         self._p, self._fail, self._mirror = p, fail, transform.mirror
+        self._scale = np.float32(p.scale if p.HasField("scale") else transform.scale)
         foreground = int(np.float32(p.batch_size) * np.float32(p.fg_fraction))
         self._background = p.batch_size - foreground
         self._seed, self._name = seed, param.name
@@ -180,7 +182,7 @@ class WindowFeed:
         warped = planes(cv2.resize(image[y1 : y2 + 1, x1 : x2 + 1], (width, height)))
         inside = np.s_[:, top : top + height, left : left + width]
         target[inside] = (warped[..., ::-1] if flip else warped) - self._mean[inside]
-        target *= np.float32(p.scale)
+        target *= self._scale
 
     def _read_mean(self, path: str, values: list[float]) -> np.ndarray:
         """The mean over the crop, (3, crop, crop)."""

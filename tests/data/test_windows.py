@@ -118,6 +118,17 @@ def test_windows_as_caffe_cuts_them(folder, window, options):
     assert {flip for _, flip in seen} == {False, True}
 
 
+def test_an_old_net_keeps_its_scale(folder):
+    whole, _ = feed().batch(0)
+    for window, transform, scale in (
+        ("", "scale: 0.5", 0.5),  # as upgraded
+        ("scale: 0.25", "", 0.25),
+        ("scale: 0.25", "scale: 0.5", 0.25),
+    ):
+        data, _ = feed(window, f"crop_size: 9 {transform}").batch(0)
+        np.testing.assert_array_equal(data, whole * F(scale))
+
+
 def test_background_comes_first(folder):
     for fraction, count in ((0.25, 2), (0.49, 3), (0, 0), (1, 8)):
         _, labels = feed(f"fg_fraction: {fraction}").batch(0)
