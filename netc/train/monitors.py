@@ -79,9 +79,10 @@ class Monitor(NamedTuple):
         """
         if self.train is not None and self.train not in means:
             return None
-        test = float(np.mean(tests[self.p.test_net][self.test])) if self.test is not None else 0.0
         train = means[self.train] if self.train is not None else 0.0
-        return self.sign * (test - train if self.test is not None else train)
+        if self.test is None:
+            return self.sign * train
+        return self.sign * (float(np.mean(tests[self.p.test_net][self.test])) - train)
 
     def see(
         self, track: Track, value: float, iteration: int, p: SolverParameter
@@ -204,6 +205,9 @@ def problems(p: SolverParameter) -> Iterator[Problem]:
             yield f"{use} needs test_interval: monitors are shown what tests give", use
     if p.HasField("decay_plateau") and not p.weight_decay:
         yield "decay_plateau needs weight_decay, of which it takes a part", "decay_plateau"
+    if p.decay_plateau.minimum > 1:
+        message = f"minimum of decay_plateau must be at most 1, got {p.decay_plateau.minimum:g}"
+        yield message, "decay_plateau", "minimum"
     if p.keep_last < 0:
         yield f"keep_last must be at least 0, got {p.keep_last}", "keep_last"
     if not 0 <= p.ema_decay < 1:

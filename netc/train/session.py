@@ -258,7 +258,8 @@ class Session:
             value = m.value(tests, means)
             if value is not None:
                 tracks[m.use], text = m.see(tracks[m.use], value, it, self.p)
-                told.update({m.use: text} if text else {})
+                if text:
+                    told[m.use] = text
         self.set_watch(Watch(tracks, it, it), {k: 0.0 for k in sums})
         return told
 

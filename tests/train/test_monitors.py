@@ -107,6 +107,7 @@ WRONG = {
     'early_stop { monitor: "loss" factor: 0.5 }': "early_stop has no use for factor",
     'keep_best { monitor: "loss" patience: 3 }': "keep_best has no use for patience",
     'decay_plateau { monitor: "loss" phase: TRAIN }': "decay_plateau has no use for phase",
+    'decay_plateau { monitor: "loss" minimum: 2 }': "decay_plateau must be at most 1, got 2",
     "keep_last: -1": "keep_last must be at least 0, got -1",
     "ema_decay: 1": r"ema_decay must be in \[0, 1\), got 1",
     "test_iter: -2": "test_iter must be at least 0, or auto, got -2",
@@ -200,6 +201,17 @@ def test_an_output_of_the_training_net_is_its_mean_since_the_last_test(folder):
     text = session.observe([{}]).get("keep_best")
     assert text is None or f"{sum(losses) / 2:.5g}" in text
     session.close()
+
+
+def test_a_run_without_test_nets_has_a_plateau_too(folder, lines):
+    text = tiny.changed(WATCHED, test_iter=None, test_interval=10, lr_policy='"plateau"')
+    plateau = 'plateau { monitor: "loss" phase: TRAIN patience: 1 threshold: 9 factor: 0.5 }'
+    loop = tiny.loop(text + plateau)
+    loop.solve()
+    loop.session.close()
+    rates = [float(t.split()[-1]) for t in lines if ", lr = " in t]
+    assert rates == pytest.approx([0.05, 0.05, 0.025, 0.0125, 0.00625, 0.003125])
+    assert not any("Testing net" in t for t in lines)
 
 
 def test_scales_reach_the_step_without_another_trace(folder, lines, monkeypatch):
