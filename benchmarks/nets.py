@@ -3,7 +3,7 @@
 The nets are those of tests/golden/nets at the batch sizes below; a step is forward, backward and an
 SGD update with momentum. Both run in this process, in turn, and the best of the rounds counts.
 Without PyTorch only netc's figures are printed. `--compile` measures the time to compile instead,
-cold and from the persistent cache.
+cold and from the persistent cache; `--frozen` what freezing layers saves of CaffeNet's step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ from netc.compile import Program, compile_net
 from netc.load import Loaded, parse_net
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit, persistent_cache
+from netc.overrides import freeze_net
 from netc.phase import net_state
 from netc.schema import Phase, SolverParameter
+from netc.summary import summarize
+from netc.summary.text import operations
 from netc.train.step import make_step, start
 from netc.train.timing import noise
 
@@ -38,6 +41,7 @@ NETS = {
     "googlenet": ("googlenet_train", 8),
     "squeezenet": ("squeezenet", 8),
 }
+FROZEN = {"nothing": (), "conv1 to conv5": ("conv.",), "all but fc8": ("conv.,fc[67]",)}
 SOLVER = SolverParameter(
     base_lr=1e-4, lr_policy="fixed", momentum=0.9, weight_decay=5e-4, max_iter=1000
 )
@@ -46,8 +50,11 @@ LABEL = 'layer { name: "label" type: "Input" top: "label" input_param { shape { 
 LOSS = 'layer { name: "L" type: "SoftmaxWithLoss" bottom: "%s" bottom: "label" top: "L" }'
 
 
-def program(name: str) -> Program:
-    """A net at its batch size, with msra weights, and a loss if the recording has none."""
+def program(name: str, freeze: Sequence[str] = ()) -> Program:
+    """A net at its batch size, with msra weights, and a loss if the recording has none.
+
+    freeze: as `netc train --freeze` takes it.
+    """
     file, batch = NETS[name]
     with np.load(GOLDEN / f"{file}.npz") as recording:
         text = bytes(recording["net"]).decode()
@@ -62,7 +69,8 @@ def program(name: str) -> Program:
     for layer in loaded.message.layer:
         for shape in layer.input_param.shape:
             shape.dim[0] = batch
-    return compile_net(Loaded(*loaded), net_state(Phase.TRAIN), Plan(jax.default_backend()))
+    net = freeze_net(Loaded(*loaded), freeze)
+    return compile_net(net, net_state(Phase.TRAIN), Plan(jax.default_backend()))
 
 
 def netc_calls(p: Program) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -148,6 +156,17 @@ def compare(names: list[str], rounds: int) -> None:
             )
 
 
+def frozen_steps(rounds: int) -> None:
+    """CaffeNet's step with some layers frozen, against the step of the whole."""
+    programs = {what: program("caffenet", freeze) for what, freeze in FROZEN.items()}
+    times = best({what: netc_calls(p)[1] for what, p in programs.items()}, rounds)
+    print("| frozen | operations | ms | / nothing frozen |\n|---|---|---|---|")
+    for what, p in programs.items():
+        summary = summarize(p.graph)
+        count = operations(summary.total("forward") + summary.total("backward"))
+        print(f"| {what} | {count} | {times[what]:.1f} | {times[what] / times['nothing']:.2f} |")
+
+
 def compile_once(name: str) -> None:
     """Print the seconds from a parsed net to a compiled training step."""
     persistent_cache()
@@ -180,12 +199,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NETS))
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--compile-once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.compile_once:
         compile_once(args.names[0])
     elif args.compile:
         compile_times(args.names)
+    elif args.frozen:
+        frozen_steps(args.rounds)
     else:
         compare(args.names, args.rounds)
 
