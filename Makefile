@@ -17,7 +17,7 @@ lint: .venv/.dev
 	$(BIN)/python proto/compile.py --check
 
 clean:
-	rm -rf examples/*/run examples/*/*_lmdb
+	rm -rf examples/*/run examples/*/*_lmdb examples/*/mean.binaryproto
 
 examples/digits/digits_train_lmdb: | .venv/.netc
 	$(BIN)/netc dataset digits examples/digits

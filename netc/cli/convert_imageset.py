@@ -15,26 +15,33 @@ import argparse
 
 from netc.cli.common import flag, switch
 
+SWITCHES = {
+    "gray": "read images as grey ones",
+    "shuffle": "shuffle the list",
+    "check_size": "demand that all images have the size of the first",
+    "encoded": "store the encoded image file",
+    "force": "replace a database that exists",
+}
+FLAGS = {  # what they mean, and their defaults
+    "backend": ("the kind of database: lmdb or leveldb", "lmdb"),
+    "resize_width": ("width to resize to, 0 for none", 0),
+    "resize_height": ("height to resize to, 0 for none", 0),
+    "encode_type": ("store images encoded as this, such as png or jpg", ""),
+    "seed": ("of the shuffle", 0),
+    "labels": ("how many labels a line has", 1),
+    "threads": ("how many images are read at once (default: as many as processors)", None),
+}
+OPTIONS = (*SWITCHES, *FLAGS)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", metavar="ROOTFOLDER/", help="what comes before every path")
     parser.add_argument("listfile", metavar="LISTFILE", help="lines of path and label")
     parser.add_argument("db", metavar="DB_NAME", help="the database to make")
-    for name, help in (
-        ("gray", "read images as grey ones"),
-        ("shuffle", "shuffle the list"),
-        ("check_size", "demand that all images have the size of the first"),
-        ("encoded", "store the encoded image file"),
-        ("force", "replace a database that exists"),
-    ):
+    for name, help in SWITCHES.items():
         switch(parser, name, help)
-    flag(parser, "backend", "the kind of database: lmdb or leveldb", default="lmdb")
-    flag(parser, "resize_width", "width to resize to, 0 for none", type=int, default=0)
-    flag(parser, "resize_height", "height to resize to, 0 for none", type=int, default=0)
-    flag(parser, "encode_type", "store images encoded as this, such as png or jpg", default="")
-    flag(parser, "seed", "of the shuffle", type=int, default=0)
-    flag(parser, "labels", "how many labels a line has", type=int, default=1)
-    flag(parser, "threads", "how many images are read at once (default: all processors)", type=int)
+    for name, (help, default) in FLAGS.items():
+        flag(parser, name, help, default=default, type=str if isinstance(default, str) else int)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,24 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
     to_stderr()
     log = logging.getLogger("netc.convert_imageset")
-    left_out = convert_imageset(
-        args.root,
-        args.listfile,
-        args.db,
-        gray=args.gray,
-        shuffle=args.shuffle,
-        backend=args.backend,
-        resize_width=args.resize_width,
-        resize_height=args.resize_height,
-        check_size=args.check_size,
-        encoded=args.encoded,
-        encode_type=args.encode_type,
-        seed=args.seed,
-        labels=args.labels,
-        force=args.force,
-        threads=args.threads,
-        log=log.info,
-    )
+    options = {name: getattr(args, name) for name in OPTIONS}
+    try:
+        left_out = convert_imageset(args.root, args.listfile, args.db, **options, log=log.info)
+    except KeyboardInterrupt:
+        log.error("The same command goes on from here.")
+        raise
     if left_out:
         log.error("%d images cannot be read and are left out:", len(left_out))
     for item in left_out:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from netc.cli import main
 from netc.data import convert
 from netc.data.convert import convert_imageset, make
 from netc.data.datum import decode_image, parse
@@ -207,3 +208,14 @@ def everything(path, backend):
     source = {"lmdb": LmdbSource, "leveldb": LevelDbSource}[backend](path)
     places = range(len(source))
     return source.keys(places), source.read(places)
+
+
+def test_the_command(folder, monkeypatch, capsys):
+    asked = ["convert_imageset", "-gray", "-noshuffle", "-labels", "1", "./", "list", "db"]
+    assert main(asked) == 1
+    log = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert log[-2:] == ["1 images cannot be read and are left out:", "list:3: ./c.png"]
+    assert parse(next(iter(records("db").values()))).channels == 1
+    monkeypatch.setattr(convert, "make", lambda *x: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main([*asked[:-1], "other"]) == 130
+    assert "The same command goes on from here.\ninterrupted\n" in capsys.readouterr().err
