@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +87,7 @@ class ImageFeed:
         self._root = getattr(p, "root_folder", "")
         self._resized = (p.new_height, p.new_width) if p.new_height else None
         self._transformer = Transformer(param.transform_param, phase, seed, param.name, fail)
+        self._shape_of = lru_cache(self._transformer.output_shape)
         self._mixes = bool(self._transformer.mix)
         if self._mixes and self._columns != (IMAGE, NUMBERS):
             fail("mixup and cutmix need one image and its label", "augment")
@@ -102,25 +103,19 @@ class ImageFeed:
 
     def batch(self, k: int) -> tuple[np.ndarray, ...]:
         """One float32 array (N, ...) per top. Raises DataError."""
-        first = k * self._p.batch_size
-        rows = self._batch_rows(k)
-        examples = [self._load(row) for row in rows]
-        shape: tuple[int, ...] = ()
-        for row, (image, *_) in zip(rows, examples, strict=True):
-            with located(lambda at=row: at.where):
-                made = self._transformer.output_shape(image.shape)
-                shape = shape or made
-                check_same(made, shape, "img")
-        files = iter(zip(*examples, strict=True))
+        first, rows = k * self._p.batch_size, self._batch_rows(k)
+        files, sizes = iter(range(len(self._files))), []
         tops: list[np.ndarray] = []
         for column in self._columns:
             if column == NUMBERS:
                 numbers = np.array([row.numbers for row in rows], np.float32)
                 tops.append(numbers.reshape(len(rows), *self._number_shape))
-            elif column == IMAGE:
-                tops.append(self._transformer.batch(next(files), first))
+                continue
+            images = self._images(rows, next(files), sizes)
+            if column == IMAGE:
+                tops.append(self._transformer.batch(images, first, len(rows)))
             else:
-                tops.append(self._transformer.label_images(next(files), first))
+                tops.append(self._transformer.label_images(list(images), first))
         return self._transformer.mix(tops[0], tops[1], first) if self._mixes else tuple(tops)
 
     def describe(self, k: int) -> tuple[str, ...]:
@@ -132,7 +127,7 @@ class ImageFeed:
 
     def drawn(self, k: int) -> tuple[str, ...]:
         """What each example of batch k draws."""
-        sizes = [self._load(row)[0].shape[-2:] for row in self._batch_rows(k)]
+        sizes = [image.shape[-2:] for image in self._images(self._batch_rows(k), 0, [])]
         return tuple(self._transformer.describe(sizes, k * self._p.batch_size))
 
     @cached_property
@@ -171,27 +166,38 @@ class ImageFeed:
 
     @cached_property
     def _first_size(self) -> tuple[int, ...]:
-        row = self._rows[self._order.at(0, 1)[0]]
-        with failing(self._fail, "source"):
-            return self._load(row)[0].shape[1:]
+        row = self._batch_rows(0)[0]
+        with failing(self._fail, "source"), located(lambda: row.where):
+            return self._image(row, 0).shape[1:]
 
-    def _load(self, row: Row) -> list[np.ndarray]:
-        """The images of an example, (C, H, W) each and of one size."""
-        with located(lambda: row.where):
-            paths = [self._root + file for file in row.files]
-            images = [
-                load(path, self._p.is_color, self._resized) if column == IMAGE
-                else load_labels(path, self._resized)
-                for path, column in zip(paths, self._files, strict=True)
-            ]  # fmt: skip
-            for path, image in zip(paths, images, strict=True):
-                if image.shape[1:] != images[0].shape[1:]:
-                    sizes = (dims(image.shape[1:]), dims(images[0].shape[1:]))
+    def _image(self, row: Row, file: int) -> np.ndarray:
+        path = self._root + row.files[file]
+        if self._files[file] == LABEL_IMAGE:
+            return load_labels(path, self._resized)
+        return load(path, self._p.is_color, self._resized)
+
+    def _images(self, rows: list[Row], file: int, sizes: list[Any]) -> Iterator[np.ndarray]:
+        """One file of each example, (C, H, W), read when it is its turn.
+
+        sizes: of the first files, which come first, and which the others must have.
+        """
+        first: tuple[int, ...] = ()
+        for i, row in enumerate(rows):
+            with located(lambda at=row: at.where):
+                image = self._image(row, file)
+                if self._files[file] == IMAGE:
+                    shape = self._shape_of(image.shape)
+                    first = first or shape
+                    check_same(shape, first, "img")
+                if not file:
+                    sizes.append(image.shape[1:])
+                elif image.shape[1:] != sizes[i]:
                     raise DataError(
-                        f"{path} is {sizes[0]}, {paths[0]} {sizes[1]}",
+                        f"{row.files[file]} is {dims(image.shape[1:])}, {row.files[0]} "
+                        f"{dims(sizes[i])}",
                         hint="the images of a line are cropped and moved alike",
                     )
-        return images
+            yield image
 
 
 def load(path: str, color: bool, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -187,14 +187,14 @@ def test_a_label_image_of_another_size(pictures):
     cv2.imwrite("l0.png", picture(0, (3, 3), 1))
     message = "dense.txt:1: l0.png is 3 x 3, 0.png 6 x 8"
     with pytest.raises(DataError, match=message):
-        feed(DENSE, type="ImageList", source="dense.txt")
+        feed(DENSE, type="ImageList", source="dense.txt").batch(0)
 
 
 def test_a_label_image_in_colours(pictures):
     cv2.imwrite("l0.png", picture(0, (6, 8)))
     message = r"dense.txt:1: l0.png has 3 channels, .*\n?hint: a palette is decoded"
     with pytest.raises(DataError, match=message):
-        feed(DENSE, type="ImageList", source="dense.txt")
+        feed(DENSE, type="ImageList", source="dense.txt").batch(0)
 
 
 def test_mixing_needs_an_image_and_its_label(pictures):
@@ -215,3 +215,8 @@ def test_mixed_labels_are_rows_of_classes(pictures):
     data, labels = source.batch(0)
     assert data.shape == (5, 3, 4, 4) and labels.shape == source.shapes[1] == (5, 3)
     np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
+
+
+def test_what_a_batch_draws(pictures):
+    source = feed("batch_size: 2", "crop_size: 6", phase="TEST")
+    assert source.drawn(0) == ("crop 6 x 6 at (0, 1)",) * 2
