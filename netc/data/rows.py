@@ -35,12 +35,18 @@ def write_pass(path: str, k: int, sets: Mapping[str, np.ndarray]) -> None:
                 _append(h5, 0, sets, path)
             return
         with h5py.File(path, "r+") as h5:
-            held: Any = h5.get(PASS)
-            before = () if held is None else held[()]
-            _append(h5, int(np.searchsorted(before, k)), sets, path)
+            _append(h5, _rows_before(h5, k), sets, path)
     except OSError as e:
         reason = os.strerror(e.errno) if e.errno else str(e)
         raise DataError(f"Failed to open HDF5 file: {reason}", path) from None
+
+
+def _rows_before(h5: Any, k: int) -> int:
+    """How many rows are from passes before k."""
+    passes = h5.get(PASS)
+    if passes is None or not len(passes):
+        return 0
+    return len(passes) if passes[-1] < k else int(np.searchsorted(passes[()], k))
 
 
 def _append(h5: Any, start: int, sets: Mapping[str, np.ndarray], path: str) -> None:
