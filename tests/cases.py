@@ -371,14 +371,16 @@ from .layer_cases import (  # noqa: E402
     norm,
     python,
     recurrent,
+    regions,
     segment,
     select,
     spatial,
+    ssd,
 )
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
-    *segment.CASES, *face.CASES,
+    *segment.CASES, *face.CASES, *ssd.CASES, *regions.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

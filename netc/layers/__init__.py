@@ -10,16 +10,21 @@ from netc.layers import (  # noqa: F401
     face,
     inputs,
     loss,
+    multibox,
     neuron,
     norm,
+    ohem,
     pool,
+    proposal,
     python,
     recurrent,
+    rois,
     segment,
     select,
     shape,
     softmax,
     spatial,
+    ssd,
 )
 from netc.layers.base import LAYERS as LAYERS
 from netc.layers.base import BlobSpec as BlobSpec

@@ -144,18 +144,23 @@ def smooth_l1_loss(d: LayerDef) -> Layer:
     shape, sigma = d.bottoms[0].shape, d.param.smooth_l1_loss_param.sigma
     if sigma <= 0:
         d.fail(f"sigma must be greater than 0, got {sigma:g}", "sigma")
-    square = sigma * sigma
 
     def forward(blobs, x, y, *weights):
         inner, outer = [*(lax.stop_gradient(w).reshape(shape) for w in weights), None, None][:2]
         error = x - y.reshape(shape)
         error = error if inner is None else inner * error
-        size = lowering.elementwise.absolute(error)
-        each = jnp.where(size < 1 / square, square / 2 * error * error, size - 1 / (2 * square))
+        each = huber(error, sigma)
         each = each if outer is None else outer * each
         return each.sum() / max(shape[0], 1)
 
     return stateless(forward)
+
+
+def huber(error: Any, sigma: float = 1.0) -> Any:
+    """(sigma e)^2 / 2 where |e| < 1 / sigma^2, |e| - 1 / (2 sigma^2) elsewhere."""
+    square = sigma * sigma
+    size = lowering.elementwise.absolute(error)
+    return jnp.where(size < 1 / square, square / 2 * error * error, size - 1 / (2 * square))
 
 
 @register("L1Loss", bottoms=(1, 2), tops=1, loss=True)

@@ -244,3 +244,24 @@ def dropout(d: LayerDef) -> Layer:
         return jnp.where(keep, x / kept, jnp.zeros_like(x))
 
     return stochastic(forward)
+
+
+@register("SpatialDropout", bottoms=1, tops=1, in_place=True, fields=("spatial_dropout_param",))
+def spatial_dropout(d: LayerDef) -> Layer:
+    """TRAIN: zero a random fraction dropout_ratio of the channels (N, C, *S), divide the rest by
+    1 - dropout_ratio; TEST: x. Intel: spatial_dropout_layer.cpp.
+    """
+    ratio, shape = d.param.spatial_dropout_param.dropout_ratio, d.bottoms[0].shape
+    if not 0 <= ratio < 1:
+        d.fail(f"dropout_ratio must be in [0, 1), got {ratio:g}", "dropout_ratio")
+    if len(shape) < 2:
+        d.fail(f"bottom '{d.param.bottom[0]}' has no channels: {dims(shape)}", "bottom")
+    if d.phase == TEST or ratio == 0:
+        return elementwise(lambda x: x)
+    channels = (*shape[:2], *(1,) * (len(shape) - 2))
+
+    def forward(rng, x):
+        keep = jax.random.bernoulli(rng, 1 - ratio, channels)
+        return jnp.where(keep, x / (1 - ratio), jnp.zeros_like(x))
+
+    return stochastic(forward)

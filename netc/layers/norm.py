@@ -8,7 +8,7 @@ import math
 from netc import lowering
 from netc.layers.base import TEST, TRAIN, BlobSpec, Layer, LayerDef, dims, register, stateless
 from netc.lazy import jax, jnp
-from netc.schema import LRNParameter
+from netc.schema import FillerParameter, LRNParameter
 
 
 @register("LRN", bottoms=1, tops=1, in_place=True)
@@ -118,3 +118,31 @@ def mvn(d: LayerDef) -> Layer:
         return y.reshape(top if x.shape == shape else x.shape)
 
     return stateless(forward, channels_last=forward if p.across_channels else None)
+
+
+@register("Normalize", bottoms=1, tops=1, fields=("norm_param",))
+def normalize(d: LayerDef) -> Layer:
+    """Divide by the Euclidean norm over channels and space, or channels alone, and scale.
+
+    (N, C, *S) -> the same shape: y = a x / sqrt(sum x^2 + eps); across_spatial takes the sum of
+    an example, otherwise of a position. a is learnt, one () or, without channel_shared, (C); with
+    fix_scale: true it stays. The gradient of x is a times that of x / sqrt(...), as in Caffe, which
+    is exact where a is one. SSD: normalize_layer.cpp; ParseNet has fix_scale.
+    """
+    p, shape = d.param.norm_param, d.bottoms[0].shape
+    if len(shape) < 2:
+        d.fail(
+            f"Number of axes of bottom blob must be >=2: '{d.param.bottom[0]}' is {dims(shape)}.",
+            "bottom",
+        )
+    filler = p.scale_filler if p.HasField("scale_filler") else FillerParameter(value=1)
+    scale = d.blob(() if p.channel_shared else shape[1:2], filler, "scale_filler")
+    fixed = p.HasField("fix_scale") and p.fix_scale
+    axes = tuple(range(1, len(shape))) if p.across_spatial else (1,)
+
+    def forward(blobs, x):
+        a = jax.lax.stop_gradient(blobs[0]) if fixed else blobs[0]
+        a = a.reshape((1, -1, *(1,) * (x.ndim - 2)) if a.ndim else ())
+        return lowering.norm.scaled_to_unit(axes, p.eps, x, a)
+
+    return stateless(forward, [scale])

@@ -14,18 +14,22 @@ from typing import Any
 from netc.errors import RunError, did_you_mean
 from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
 from netc.layers.hosted import Hosted, blaming
+from netc.layers.rpn import NATIVE
 
 
 @register("Python", bottoms=(0, None), tops=(0, None), in_place=True)
 def python(d: LayerDef) -> Layer:
     """What `layer` of `module` is: a class with Caffe's methods, or a function of JAX arrays.
 
+    The classes of py-faster-rcnn's modules rpn.* are netc's own, compiled with the net.
     Caffe: python_layer.hpp.
     """
     p = d.param.python_param
     for field in ("module", "layer"):
         if not getattr(p, field):
             d.fail(f"python_param needs a {field}", "python_param")
+    if native := NATIVE.get((p.module, p.layer)):
+        return native(d)
     module = _module(d, p.module)
     found = getattr(module, p.layer, None)
     if found is None:

@@ -90,6 +90,61 @@ def argmax(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
+@register("Permute", bottoms=1, tops=1, fields=("permute_param",))
+def permute(d: LayerDef) -> Layer:
+    """Transpose: axis i of the top is axis order[i] of the bottom; missing ones follow in order.
+
+    SSD: permute_layer.cpp.
+    """
+    shape = d.bottoms[0].shape
+    order: list[int] = []
+    for i, axis in enumerate(d.param.permute_param.order):
+        if axis >= len(shape):
+            d.fail(
+                "order should be less than the input dimension: "
+                f"{axis}, '{d.param.bottom[0]}' is {dims(shape)}.",
+                "order",
+                i,
+            )
+        if axis in order:
+            d.fail(f"there are duplicate orders: {axis}", "order", i)
+        order.append(axis)
+    order += [i for i in range(len(shape)) if i not in order]
+    return stateless(lambda blobs, x: x.transpose(order))
+
+
+@register("Reorg", bottoms=1, tops=1, fields=("reorg_param",))
+def reorg(d: LayerDef) -> Layer:
+    """Blocks of stride s to channels: (N, C, H, W) -> (N, C s^2, H / s, W / s), reverse: back.
+
+    In darknet's order, which reads the bottom as (N, C / s^2, H, s, W, s). Intel: reorg_layer.cpp.
+    """
+    p = d.param.reorg_param
+    d.check_images()
+    if not p.stride:
+        d.fail(
+            f"stride must be positive, got {p.stride}",
+            "stride" if p.HasField("stride") else "reorg_param",
+        )
+    s = p.stride
+    n, c, h, w = d.bottoms[0].shape
+    if c % (s * s) or (not p.reverse and (h % s or w % s)):
+        d.fail(
+            f"channels must divide by stride^2, height and width by stride {s}: "
+            f"'{d.param.bottom[0]}' is {dims((n, c, h, w))}",
+            "stride",
+        )
+    blocks = (n, c // (s * s), h, s, w, s)
+    if p.reverse:
+        tall = (n, s, s, c // (s * s), h, w)
+        top = (n, c // (s * s), h * s, w * s)
+        return stateless(
+            lambda blobs, x: x.reshape(tall).transpose(0, 3, 4, 1, 5, 2).reshape(top)
+        )
+    top = (n, c * s * s, h // s, w // s)
+    return stateless(lambda blobs, x: x.reshape(blocks).transpose(0, 3, 5, 1, 2, 4).reshape(top))
+
+
 @register("BatchReindex", bottoms=2, tops=1, no_gradient=(1,))
 def batch_reindex(d: LayerDef) -> Layer:
     """Pick items of a batch by index: (N, ...), (M) -> (M, ...), y[i] = x[index[i]].

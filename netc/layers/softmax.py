@@ -97,10 +97,27 @@ def softmax_with_loss(d: LayerDef) -> Layer:
             divisor = jnp.where(total > 0, total, 1)
         else:
             divisor = norm(keep.sum().astype(x.dtype))
-        loss = jnp.where(keep, each, 0).sum() / divisor
-        return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
+        each = jnp.where(keep, each, 0)
+        told = jnp.exp(log_p).reshape(shape), each.reshape(-1 if rows else d.bottoms[1].shape)
+        return (each.sum() / divisor, *lax.stop_gradient(told))[: d.tops]
 
     return stateless(forward)._replace(labels=None if rows else LabelRule(1, classes, ignore))
+
+
+@register(
+    "SoftmaxWithLossOHEM",
+    bottoms=2,
+    tops=(1, 3),
+    loss=True,
+    no_gradient=(1,),
+    fields=("loss_param.pre_fixed_normalizer",),
+)
+def softmax_with_loss_ohem(d: LayerDef) -> Layer:
+    """SoftmaxWithLoss with the loss of each position as a third top, of the shape of the labels.
+
+    It has no gradient: BoxAnnotatorOHEM chooses by it. R-FCN: softmax_loss_ohem_layer.cpp.
+    """
+    return softmax_with_loss(d)
 
 
 def _fraction(d: LayerDef) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netc.lowering import affine as affine
+    from netc.lowering import boxes as boxes
     from netc.lowering import conv as conv
     from netc.lowering import dense as dense
     from netc.lowering import elementwise as elementwise
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from netc.lowering import pool as pool
     from netc.lowering import recurrent as recurrent
     from netc.lowering import reduce as reduce
+    from netc.lowering import rois as rois
     from netc.lowering import windows as windows
 
 _MODULES = (
     "affine",
+    "boxes",
     "conv",
     "dense",
     "elementwise",
@@ -33,6 +36,7 @@ _MODULES = (
     "pool",
     "recurrent",
     "reduce",
+    "rois",
     "windows",
 )
 

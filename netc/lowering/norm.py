@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -70,3 +71,31 @@ def normalize(x: Array, mean: Array, variance: Array, eps: float, *, layout: str
     scale = jax.lax.rsqrt(variance + eps)
     centred = x.astype(mean.dtype) - per_channel(mean, layout, x.ndim)
     return (centred * per_channel(scale, layout, x.ndim)).astype(x.dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def scaled_to_unit(axes: tuple[int, ...], eps: float, x: Array, a: Array) -> Array:
+    """a x / sqrt(sum x^2 + eps), the sum along axes; a is () or broadcasts along axis 1.
+
+    The gradient of x is a times that of the quotient: Caffe multiplies by a last, as if it were
+    the same for all channels.
+    """
+    return _scaled_to_unit_forward(axes, eps, x, a)[0]
+
+
+def _scaled_to_unit_forward(axes, eps, x, a):
+    square = wide(x) * wide(x)
+    inverse = jax.lax.rsqrt(square.sum(axes, keepdims=True) + eps).astype(x.dtype)
+    unit = x * inverse
+    return a * unit, (unit, inverse, a)
+
+
+def _scaled_to_unit_backward(axes, eps, saved, dy):
+    unit, inverse, a = saved
+    along = unit * dy
+    dx = a * inverse * (dy - unit * along.sum(axes, keepdims=True))
+    rest = [i for i in range(dy.ndim) if not a.ndim or i != 1]
+    return dx, along.sum(rest).reshape(a.shape)
+
+
+scaled_to_unit.defvjp(_scaled_to_unit_forward, _scaled_to_unit_backward)

@@ -116,4 +116,15 @@ OTHERS = [
 ]
 # fmt: on
 
-CASES: list[LayerCase] = [*PRELUS, *OTHERS]
+DROPOUTS = [
+    LayerCase("SpatialDropout", f"spatial_dropout_param {{ {fields} }}", [x], [x], want,
+        phases=phases)
+    for fields, x, want, phases in (
+        ("dropout_ratio: 0.3", X, lambda x: x, ("TEST",)),
+        ("", X, None, ("TRAIN",)),
+        ("", (5, 6), None, ("TRAIN",)),
+        ("dropout_ratio: 0", (2, 3), lambda x: x, ("TRAIN", "TEST")),
+    )
+]
+
+CASES: list[LayerCase] = [*PRELUS, *OTHERS, *DROPOUTS]

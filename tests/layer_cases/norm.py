@@ -48,6 +48,24 @@ MVNS = [
     LayerCase("MVN", "mvn_param { eps: 0.5 }", [(2, 3, 4, 5)], [(2, 3, 4, 5)],
         lambda x: ref.mvn(x, eps=0.5), smooth=()),
 ]
+
+def unit(x, scale, across=True, eps=1e-10):
+    norm = np.sqrt((x * x).sum(tuple(range(1, x.ndim)) if across else 1, keepdims=True) + eps)
+    return x / norm * scale.reshape(scale.shape + (1,) * (x.ndim - 2) * scale.ndim)
+
+
+NORMALIZES = [
+    LayerCase("Normalize", f"norm_param {{ {fields} }}", [x], [x], want, blobs, smooth=smooth)
+    for fields, x, blobs, want, smooth in (
+        ("", (2, 3, 4, 5), [()], unit, None),
+        ("eps: 0.5 across_spatial: false", (2, 3, 4), [()],
+            lambda x, a: unit(x, a, False, 0.5), None),
+        # Caffe's gradient is that of a single factor; tests/layers/test_loss_gradients.py has it.
+        ("channel_shared: false across_spatial: false", (2, 3, 4, 5), [(3,)],
+            lambda x, a: unit(x, a, False), ()),
+        ("channel_shared: false scale_filler { type: 'uniform' }", (4, 6), [(6,)], unit, ()),
+    )
+]
 # fmt: on
 
-CASES: list[LayerCase] = [*BATCH_NORMS, *MVNS]
+CASES: list[LayerCase] = [*BATCH_NORMS, *MVNS, *NORMALIZES]

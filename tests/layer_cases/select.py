@@ -127,6 +127,44 @@ PICKED = [
     LayerCase("Parameter", "", [], [()], blobs=[()]),
 ]
 
+PERMUTES = [
+    LayerCase("Permute", f"permute_param {{ {fields} }}", [x], [y],
+        lambda x, order=order: x.transpose(order))
+    for fields, x, y, order in (
+        ("order: 0 order: 2 order: 3 order: 1", (2, 3, 4, 5), (2, 4, 5, 3), (0, 2, 3, 1)),
+        ("order: 2", (2, 3, 4), (4, 2, 3), (2, 0, 1)),
+        ("", (2, 3), (2, 3), (0, 1)),
+    )
+]
+
+
+def reorg(x, s, reverse=False):
+    """Darknet's loop: element (k, j, i) of one side to (k % C', j s + y, i s + x) of the other."""
+    n, c, h, w = x.shape
+    small = c // (s * s)
+    flat = x.reshape(n, -1)
+    y = np.zeros_like(flat)
+    for k, j, i in np.ndindex(c, h, w):
+        at = i + w * (j + h * k)
+        dy, dx = divmod(k // small, s)
+        other = i * s + dx + w * s * (j * s + dy + h * s * (k % small))
+        if reverse:
+            y[:, other] = flat[:, at]
+        else:
+            y[:, at] = flat[:, other]
+    if reverse:
+        return y.reshape(n, small, h * s, w * s)
+    return y.reshape(n, c * s * s, h // s, w // s)
+
+
+REORGS = [
+    LayerCase("Reorg", "reorg_param { stride: 2 }", [(2, 8, 4, 6)], [(2, 32, 2, 3)],
+        lambda x: reorg(x, 2)),
+    LayerCase("Reorg", "reorg_param { stride: 2 reverse: true }", [(2, 8, 3, 5)], [(2, 2, 6, 10)],
+        lambda x: reorg(x, 2, True)),
+    LayerCase("Reorg", "reorg_param { stride: 1 }", [(1, 2, 3, 4)], [(1, 2, 3, 4)], lambda x: x),
+]
+
 EMBEDS = [
     LayerCase("Embed", f"embed_param {{ {fields} }}", [index], [y], embed, blobs)
     for fields, index, y, blobs in (
@@ -139,4 +177,6 @@ EMBEDS = [
 ]
 # fmt: on
 
-CASES: list[LayerCase] = [*SLICES, *TILES, *REDUCTIONS, *ARGMAXES, *PICKED, *EMBEDS]
+CASES: list[LayerCase] = [
+    *SLICES, *TILES, *REDUCTIONS, *ARGMAXES, *PICKED, *PERMUTES, *REORGS, *EMBEDS,
+]  # fmt: skip

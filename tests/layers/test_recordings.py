@@ -15,7 +15,8 @@ from netc.sizes import Sizes
 
 from .running import compiled
 
-RECORDINGS = sorted((Path(__file__).parents[1] / "golden" / "layers").glob("*.npz"))
+GOLDEN = Path(__file__).parents[1] / "golden"
+RECORDINGS = sorted(p for kind in ("layers", "fork_layers") for p in (GOLDEN / kind).glob("*.npz"))
 
 
 def under(recording, prefix):
