@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 
 from netc.comments import commented_text
 from netc.errors import NetcError
-from netc.load import PathLike, is_text, read_as_written, read_bytes, read_net, read_solver
+from netc.load import PathLike, is_text, read_as_written, read_bytes
 from netc.opening import is_solver
 from netc.schema import NetParameter, SolverParameter
+from netc.upgrade import upgrade_net, upgrade_solver
+
+_NET: tuple[Any, Any] = NetParameter, upgrade_net
+_SOLVER: tuple[Any, Any] = SolverParameter, upgrade_solver
 
 
 class Rewritten(NamedTuple):
@@ -28,13 +32,13 @@ class Rewritten(NamedTuple):
 
 def rewrite(path: PathLike) -> Rewritten:
     """The net or solver in a file, upgraded. Raises ParseError and UpgradeError."""
-    kind: Any = SolverParameter if is_solver(path) else NetParameter
+    kind, upgrade = _SOLVER if is_solver(path) else _NET
+    written = read_as_written(path, kind)
+    message, source, warnings = upgrade(written.message, written.source)
     content = read_bytes(path)
-    text = is_text(content)
-    message, source, warnings = (read_solver if kind is SolverParameter else read_net)(path)
-    changed = message != read_as_written(path, kind).message
+    text, changed = is_text(content), message != written.message
     if changed and text:
         content = commented_text(message, source).encode()
     elif changed:
         content = message.SerializeToString()
-    return Rewritten(content, text, changed, warnings)
+    return Rewritten(content, text, changed, tuple(warnings))

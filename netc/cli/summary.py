@@ -20,6 +20,8 @@ from netc.cli.common import (
     no_device,
     one_file,
     phase,
+    rules,
+    rules_flags,
     shape_flag,
     shapes,
     stages,
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `netc summary`."""
     model_flags(parser, phase=True)
     flag(parser, "weights", "a file of weights to match with the net")
+    rules_flags(parser)
     shape_flag(parser)
     freeze_flag(parser)
     device_flags(parser)
@@ -67,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     parts = (
         summarize(program.graph),
         None if args.no_compile else compiled(program),
-        compare(targets(program.graph), read_weights(args.weights)) if args.weights else None,
+        compare(targets(program.graph), read_weights(args.weights), rules(args))
+        if args.weights
+        else None,
     )
     if args.json:
         print(json.dumps(text.as_data(*parts), indent=2))

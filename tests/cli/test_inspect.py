@@ -120,6 +120,8 @@ def test_summary_of_a_solver_is_of_its_training_net(netc, golden, monkeypatch):
     status, out, _ = netc("summary", "lenet_solver.prototxt", *arguments)
     assert status == 0
     assert "net 'LeNet' in phase TRAIN" in out and "8 loaded" in out and "840068 bytes" in out
+    _, out, _ = netc("summary", "lenet_solver.prototxt", *arguments, "--map", "ip(.)=fc\\1")
+    assert "4 loaded, 4 ignored, 4 kept" in out
 
 
 def test_summary_of_a_net_with_frozen_layers(netc, golden, monkeypatch):
