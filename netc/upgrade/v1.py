@@ -28,6 +28,7 @@ _IRREGULAR = {
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
 }
+_NAMES = frozenset(V1LayerParameter.LayerType.keys())
 _SPEC = {  # of each blob, one entry in every list; now one ParamSpec
     "param": "name",
     "blob_share_mode": "share_mode",
@@ -42,9 +43,9 @@ def type_of(name: str) -> str:
 
 
 def current_type(name: str) -> str:
-    """The type by any of its names: conv and CONVOLUTION are Convolution; others are as they are."""
+    """The type for any of its names, conv, CONVOLUTION or Convolution; others as they are."""
     name = TYPES.get(name, name)
-    return type_of(name) if name in V1LayerParameter.LayerType.keys() else name
+    return type_of(name) if name in _NAMES else name
 
 
 def v1_layers(net: NetParameter, source: SourceMap) -> Parsed:

@@ -9,7 +9,7 @@ from netc.load import parse_net, read_net
 from netc.lowering.plan import Plan
 from netc.prototxt import SourceMap, parse
 from netc.schema import BlobProto, LayerParameter, NetParameter, NetState, Phase, V1LayerParameter
-from netc.upgrade import type_of, upgrade_net
+from netc.upgrade import current_type, type_of, upgrade_net
 
 TYPES = """ABSVAL AbsVal ACCURACY Accuracy ARGMAX ArgMax BNLL BNLL CONCAT Concat
     CONTRASTIVE_LOSS ContrastiveLoss CONVOLUTION Convolution DATA Data DECONVOLUTION Deconvolution
@@ -28,6 +28,23 @@ PAIRS = TYPES.split()
 @pytest.mark.parametrize(("old", "new"), list(zip(PAIRS[::2], PAIRS[1::2], strict=True)))
 def test_type(old, new):
     assert parse_net(f"layers {{ type: {old} }}").message.layer[0].type == new
+
+
+@pytest.mark.parametrize(
+    ("name", "current"),
+    [
+        ("conv", "Convolution"),
+        ("lrn", "LRN"),
+        ("INNER_PRODUCT", "InnerProduct"),
+        ("InnerProduct", "InnerProduct"),
+        ("BN", "BN"),
+        ("NONE", ""),
+        ("", ""),
+        ("Mine", "Mine"),
+    ],
+)
+def test_type_by_any_of_its_names(name, current):
+    assert current_type(name) == current
 
 
 def test_no_type():
