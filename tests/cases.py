@@ -376,11 +376,12 @@ from .layer_cases import (  # noqa: E402
     select,
     spatial,
     ssd,
+    video,
 )
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
-    *segment.CASES, *face.CASES, *ssd.CASES, *regions.CASES,
+    *segment.CASES, *face.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from netc.layers import (  # noqa: F401
     softmax,
     spatial,
     ssd,
+    video,
 )
 from netc.layers.base import LAYERS as LAYERS
 from netc.layers.base import BlobSpec as BlobSpec

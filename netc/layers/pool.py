@@ -80,10 +80,10 @@ def pooling(d: LayerDef) -> Layer:
     """Take the maximum, mean or a sample of windows: (N, C, H, W) -> (N, C, H', W').
 
     H' = ceil((H + 2 pad - kernel) / stride) + 1, or floor with round_mode: FLOOR or with OpenCV's
-    ceil_mode: false; a last window that would start in the padding is dropped. MAX: the first maximum in row-major order takes
-    the gradient; a second top holds its index h W + w. AVE: the divisor counts padding.
-    STOCHASTIC: TRAIN takes an element with probability proportional to its value, TEST gives
-    sum(x^2) / sum(x). Caffe: pooling_layer.cpp, pooling_layer.cu.
+    ceil_mode: false; a last window that would start in the padding is dropped. MAX: the first
+    maximum in row-major order takes the gradient; a second top holds its index h W + w. AVE: the
+    divisor counts padding. STOCHASTIC: TRAIN takes an element with probability proportional to its
+    value, TEST gives sum(x^2) / sum(x). Caffe: pooling_layer.cpp, pooling_layer.cu.
     """
     p = d.param.pooling_param
     kernel, stride, pad = _geometry(d)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from netc.layers.base import Layer, LayerDef, Shape, dims, register, stateless
 from netc.layers.pool import pooled
 from netc.lazy import jax, jnp, lax
@@ -141,3 +145,71 @@ def _moved(index: Shape) -> Shape:
     """A position in (N, C, H, W) as one in (N, H, W, C)."""
     n, c, *spatial = index
     return (n, *spatial, c)
+
+
+FIXED = ("theta_1_1", "theta_1_2", "theta_1_3", "theta_2_1", "theta_2_2", "theta_2_3")
+
+
+@register("SpatialTransformer", bottoms=2, tops=1)
+def spatial_transformer(d: LayerDef) -> Layer:
+    """Sample an image where a matrix of each example says: (N, C, H, W), (N, 6) -> (N, C, H', W').
+
+    Pixel (s, t) of the top takes, bilinearly and 0 outside, (H (p + 1) / 2, W (q + 1) / 2) of the
+    bottom, (p, q) = theta (2 s / H' - 1, 2 t / W' - 1, 1). Entries of theta that st_param fixes are
+    not in the bottom. output_H and output_W are the bottom's by default; the gradient goes to the
+    theta and, with to_compute_dU, the image. Jaderberg et al. 2015; add-ons: st_layer.cpp.
+    """
+    d.check_images()
+    p, (count, channels, *size) = d.param.st_param, d.bottoms[0].shape
+    for field, known in (("transform_type", "affine"), ("sampler_type", "bilinear")):
+        if getattr(p, field) != known:
+            d.fail(f"Unknown {field}: {getattr(p, field)} (known: {known})", field)
+    out = [
+        n if not p.HasField(f) else getattr(p, f)
+        for n, f in zip(size, ("output_H", "output_W"), strict=True)
+    ]
+    for n, field in zip(out, ("output_H", "output_W"), strict=True):
+        if n < 1:
+            d.fail(f"{field} must be greater than 0, got {n}", field)
+    given = d.bottoms[1].shape
+    fixed = [f for f in FIXED if p.HasField(f)]
+    if given[:1] != (count,) or math.prod(given[1:]) != 6 - len(fixed):
+        d.fail(
+            f"bottom[1] '{d.param.bottom[1]}' must hold {6 - len(fixed)} numbers for each of the "
+            f"{count} examples, it is {dims(given)}",
+            "bottom",
+            1,
+        )
+    free = [i for i, f in enumerate(FIXED) if f not in fixed]
+    values = np.array([getattr(p, f) for f in FIXED], np.float32)
+    rows, columns = (2 * np.arange(n, dtype=np.float32) / n - 1 for n in out)
+    grid = np.stack([*np.meshgrid(rows, columns, indexing="ij"), np.ones(out, np.float32)])
+    limit = np.array(size, np.int32)[None, :, None]
+
+    def corner(flat, at, shift):
+        """The pixels that are `shift` from those under the places `at`, times their shares."""
+        low = lax.stop_gradient(jnp.floor(at))
+        pixel, part = low.astype(jnp.int32) + shift, at - low
+        share = jnp.where(shift == 1, part, 1 - part).prod(1)
+        inside = ((pixel >= 0) & (pixel < limit)).all(1)
+        row, column = jnp.moveaxis(jnp.clip(pixel, 0, limit - 1), 1, 0)
+        picked = jnp.take_along_axis(flat, (row * size[1] + column)[:, None], axis=2)
+        return picked * jnp.where(inside, share, 0)[:, None]
+
+    def forward(blobs, x, theta):
+        whole = jnp.broadcast_to(jnp.asarray(values, x.dtype), (count, 6))
+        whole = whole.at[:, np.array(free, int)].set(theta.reshape(count, len(free)))
+        places = jnp.einsum(
+            "nij,jp->nip",
+            whole.reshape(count, 2, 3),
+            jnp.asarray(grid.reshape(3, -1), x.dtype),
+            precision=lax.Precision.HIGHEST,
+        )
+        at = (places + 1) * jnp.asarray(limit / 2, x.dtype)
+        flat = (x if p.to_compute_dU else lax.stop_gradient(x)).reshape(count, channels, -1)
+        top = jnp.zeros((count, channels, at.shape[2]), x.dtype)
+        for shift in np.ndindex(2, 2):
+            top = top + corner(flat, at, np.array(shift, np.int32)[None, :, None])
+        return top.reshape(count, channels, *out)
+
+    return stateless(forward)

@@ -31,12 +31,15 @@ FIELDS = {
     "Convolution": "convolution_param { num_output: 64 kernel_size: 3 pad: 1 "
     'weight_filler { type: "msra" } }',
     "ConvolutionDepthwise": DEPTHWISE,
+    "Convolution3D": "convolution3d_param { num_output: 64 kernel_size: 3 kernel_depth: 3 pad: 1 "
+    "temporal_pad: 1 }",
     "Crop": "crop_param { axis: 2 offset: 0 }",
     "Data": 'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '
     "transform_param { scale: 0.00390625 }",
     "Deconvolution": "convolution_param { num_output: 21 kernel_size: 4 stride: 2 pad: 1 "
     'weight_filler { type: "bilinear" } }',
     "Deconvolution3D": "convolution3d_param { num_output: 8 kernel_size: 2 kernel_depth: 2 "
+    "stride: 2 temporal_stride: 2 }",
     "DepthwiseConvolution": DEPTHWISE,
     "BoxAnnotatorOHEM": "box_annotator_ohem_param { roi_per_img: 128 }",
     "DetectionEvaluate": "detection_evaluate_param { num_classes: 21 overlap_threshold: 0.5 }",
@@ -70,6 +73,7 @@ FIELDS = {
     "PSROIPooling": "psroi_pooling_param { spatial_scale: 0.0625 output_dim: 2 group_size: 3 }",
     "Parameter": "parameter_param { shape { dim: 10 } }",
     "Pooling": "pooling_param { pool: MAX kernel_size: 2 stride: 2 }",
+    "Pooling3D": "pooling3d_param { kernel_size: 2 kernel_depth: 2 stride: 2 temporal_stride: 2 }",
     "Power": "power_param { power: 2 scale: 0.5 shift: 1 }",
     "Permute": "permute_param { order: 0 order: 2 order: 3 order: 1 }",
     "PriorBox": "prior_box_param { min_size: 60 max_size: 111 aspect_ratio: 2 aspect_ratio: 3 "
@@ -126,6 +130,7 @@ BOTTOMS = {
     "SmoothL1LossOHEM": ("prediction", "target"),
     "SoftmaxWithLoss": SCORES,
     "SoftmaxWithLossOHEM": SCORES,
+    "SpatialTransformer": ("data", "theta"),
     "Upsample (segnet)": ("data", "mask"),
 }
 TOPS = {
@@ -177,6 +182,7 @@ BLOBS = {
     "CenterLoss": ("the centres (num_output, K)",),
     "Convolution": ("W (num_output, C / group, *kernel)", BIAS),
     "ConvolutionDepthwise": ("W (C, 1, *kernel)", BIAS),
+    "Convolution3D": ("W (num_output, C / group, kernel_depth, kernel_size, kernel_size)", BIAS),
     "Deconvolution3D": ("W (C, num_output / group, kernel_depth, kernel_size, kernel_size)", BIAS),
     "DepthwiseConvolution": ("W (C, 1, *kernel)", BIAS),
     "Deconvolution": ("W (C, num_output / group, *kernel)", BIAS),

@@ -20,8 +20,10 @@ from netc.schema import LayerParameter, comment_of, fork_of, is_repeated
 # Types whose messages are not named after them, or not after them alone.
 MESSAGES = {
     "Data": ("data_param", "transform_param"),
+    "SpatialTransformer": ("st_param",),
     "SyncBN": ("bn_param",),
     "ConvolutionDepthwise": ("convolution_param",),
+    "Convolution3D": ("convolution3d_param", "convolution_param"),
     "Deconvolution": ("convolution_param",),
     "Deconvolution3D": ("convolution3d_param", "convolution_param"),
     "DepthwiseConvolution": ("convolution_param",),
@@ -36,6 +38,7 @@ MESSAGES = {
     "NegReLU": ("relu_param",),
     "Normalize": ("norm_param", "normalize_param"),
     "ROIPooling": ("roi_pooling_param",),
+    "Pooling3D": ("pooling3d_param", "pooling_param"),
     "RNN": ("recurrent_param",),
     "SigmoidCrossEntropyLoss": ("loss_param",),
     "SmoothL1LossOHEM": ("loss_param",),

@@ -38,6 +38,27 @@ def crop(x, like, *, axis: int = 2, offset: int | tuple[int, ...] = 0):
     return y
 
 
+def thetas(*shape):
+    """Matrices that put no pixel right on another, where the gradient has a kink."""
+    return np.random.default_rng(8).normal(0, 0.6, shape)
+
+
+def transformed(x, theta, size=None, fixed=()):
+    """Pixel by pixel, the four neighbours of each place."""
+    (height, width), out = x.shape[2:], size or x.shape[2:]
+    y = np.zeros((*x.shape[:2], *out))
+    for n in range(len(x)):
+        free = iter(theta[n].ravel())
+        whole = [np.float32(fixed[k]) if k in fixed else next(free) for k in PLACES]
+        for s, t in np.ndindex(*out):
+            p, q = np.reshape(whole, (2, 3)) @ [2 * s / out[0] - 1, 2 * t / out[1] - 1, 1]
+            at = height * (p + 1) / 2, width * (q + 1) / 2
+            for i, j in np.ndindex(height, width):
+                share = max(0, 1 - abs(at[0] - i)) * max(0, 1 - abs(at[1] - j))
+                y[n, :, s, t] += share * x[n, :, i, j]
+    return y
+
+
 # fmt: off
 SPPS = [
     LayerCase("SPP", f"spp_param {{ {fields} }}", [x], [y], want)
@@ -56,6 +77,21 @@ SPPS = [
         [(2, 42)], lambda x: spp(x, 3, expected), phases=("TEST",)),
     LayerCase("SPP", "spp_param { pyramid_height: 2 pool: STOCHASTIC }", [positive(2, 2, 4, 6)],
         [(2, 10)], phases=("TRAIN",)),
+]
+
+THETA = {"theta_1_1": 0.7, "theta_2_3": -0.25}
+PLACES = ["theta_1_1", "theta_1_2", "theta_1_3", "theta_2_1", "theta_2_2", "theta_2_3"]
+FIXED = " ".join(f"{k}: {v}" for k, v in THETA.items())
+
+TRANSFORMS = [
+    LayerCase("SpatialTransformer", f"st_param {{ {fields} }}", [x, theta], [y], want)
+    for fields, x, theta, y, want in (
+        ("", (2, 3, 4, 5), thetas(2, 6), (2, 3, 4, 5), transformed),
+        ("output_H: 3 output_W: 6", (1, 2, 4, 3), thetas(1, 6, 1), (1, 2, 3, 6),
+            lambda x, t: transformed(x, t, (3, 6))),
+        (f"output_W: 2 {FIXED}", (2, 1, 3, 4), thetas(2, 4), (2, 1, 3, 2),
+            lambda x, t: transformed(x, t, (3, 2), THETA)),
+    )
 ]
 
 CROPS = [
@@ -77,4 +113,4 @@ CROPS = [
 ]
 # fmt: on
 
-CASES = [*SPPS, *CROPS]
+CASES = [*SPPS, *CROPS, *TRANSFORMS]

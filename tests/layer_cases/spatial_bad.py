@@ -43,5 +43,19 @@ BAD = [
     Bad("Crop", "", [IMAGE, (1, 2, 4)],
         "bottom[1] 'x1' is 1 x 2 x 4: it has no axis 3, and bottom[0] 'x0' (1 x 2 x 6 x 8) is "
         "cropped from axis 2 on", "'x1'"),
+] + [
+    Bad("SpatialTransformer", f"st_param {{ {fields} }}", [IMAGE, (1, 6)], message)
+    for fields, message in (
+        ("transform_type: ^'tps'", "Unknown transform_type: tps (known: affine)"),
+        ("sampler_type: ^'cubic'", "Unknown sampler_type: cubic (known: bilinear)"),
+        ("output_H: ^0", "output_H must be greater than 0, got 0"),
+        ("output_W: ^-3", "output_W must be greater than 0, got -3"),
+    )
+] + [
+    Bad("SpatialTransformer", "st_param { theta_1_1: 1 }", [IMAGE, (1, 6)],
+        "bottom[1] 'x1' must hold 5 numbers for each of the 1 examples, it is 1 x 6", "'x1'"),
+    Bad("SpatialTransformer", "", [IMAGE, (2, 6)],
+        "bottom[1] 'x1' must hold 6 numbers for each of the 1 examples, it is 2 x 6", "'x1'"),
+    Bad("SpatialTransformer", "", [(2, 3), (2, 6)], f"{FOUR} 2 x 3", "'x0'"),
 ]
 # fmt: on

@@ -320,12 +320,13 @@ from ..layer_cases import (  # noqa: E402
     segment_bad,
     select_bad,
     spatial_bad,
+    video_bad,
 )
 
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
-    *segment_bad.BAD, *face_bad.BAD, *detection_bad.BAD,
+    *segment_bad.BAD, *face_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
     *python_bad.BAD,
 ]  # fmt: skip
