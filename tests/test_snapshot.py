@@ -3,8 +3,10 @@
 import builtins
 import errno
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from netc import snapshot
 from netc.errors import SnapshotError, WeightsError
 from netc.schema import NetParameter, SolverState
+from netc.train.loop import Loop
 from netc.train.saving import current_step, restore, save
 from tests.train import tiny
 
@@ -237,6 +240,23 @@ def test_a_full_disk_costs_a_warning(folder, logger, monkeypatch, way, end, capf
     assert all("the snapshot was not written: " in w for w in warnings)
     assert all("No space left on device" in w and "training goes on" in w for w in warnings)
     assert [snapshot.newest("tiny").state.iter, loop.session.iteration] == [4, 4]
+    loop.session.close()
+
+
+def test_a_folder_that_is_gone_is_made_again(folder, logger, capfd):
+    from netc.train.log import to_stderr
+
+    loop = Loop(tiny.session(SOLVER + "snapshot: 1"), "runs/now/tiny", progress=False)
+    to_stderr()
+    loop.one()
+    shutil.rmtree("runs")
+    loop.one()
+    assert snapshot.newest("runs/now/tiny").state.iter == 2
+    shutil.rmtree("runs")
+    Path("runs").touch()
+    loop.one()
+    warnings = [t for t in capfd.readouterr().err.splitlines() if t.startswith("W")]
+    assert len(warnings) == 1 and "Not a directory; training goes on" in warnings[0]
     loop.session.close()
 
 

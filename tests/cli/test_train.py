@@ -80,8 +80,19 @@ def test_weights_are_where_training_starts(folder, log):
         assert (mine == theirs).all()
     assert train(*still) == 1
     assert "Couldn't open nothing.caffemodel" in log()
-    assert train("-weights", "tiny_iter_2.caffemodel, other_iter_2.caffemodel", *still) == 0
-    assert log().count("Finetuning from ") == 2
+
+def test_of_several_files_of_weights_the_later_wins(folder, log):
+    edit(folder / "solver.prototxt", 'prefix: "tiny"', 'prefix: "other"')
+    assert train("--set", "base_lr=1", "--no-run-dir") == 0
+    names = ["tiny_iter_2.caffemodel", "other_iter_2.caffemodel"]
+    blobs = [{x.name: x.blobs for x in read_weights(n).layers}["ip"][0] for n in names]
+    assert (blobs[0] != blobs[1]).any()
+    for given, wanted in ((names, blobs[1]), (names[::-1], blobs[0])):
+        still = ("--set", "base_lr=0", "--set", "snapshot_prefix=last", "--no-run-dir")
+        assert train("-weights", ", ".join(given), *still) == 0
+        found = {x.name: x.blobs for x in read_weights("last_iter_2.caffemodel").layers}
+        assert (found["ip"][0] == wanted).all()
+    assert log().count("Finetuning from ") == 4
 
 
 def test_a_snapshot_and_weights_are_refused(folder, log):
