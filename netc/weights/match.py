@@ -196,8 +196,9 @@ def _cast(given: Shape, wanted: Shape, rows: bool) -> str:
     long, short = ([n for n in shape if n != 1] for shape in (given, wanted))
     if long == short:
         return "axes of size 1"
-    same = math.prod(given) == math.prod(wanted) and long[:1] == short[:1]
-    return "fully connected <-> convolution" if rows and same else ""
+    outputs = given[:1] == wanted[:1] or long[:1] == short[:1]  # the second where 1, 1 come first
+    fits = rows and outputs and math.prod(given) == math.prod(wanted)
+    return "fully connected <-> convolution" if fits else ""
 
 
 def _four(shape: Shape) -> Shape:

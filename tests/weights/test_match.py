@@ -206,6 +206,9 @@ def test_every_blob_has_a_row_and_every_value_fits(target, source, shared_once):
     [
         ((4, 12), (4, 3, 2, 2), True, "fully connected <-> convolution"),
         ((4, 3, 2, 2), (4, 12), True, "fully connected <-> convolution"),
+        ((1, 1, 4, 12), (4, 3, 2, 2), True, "fully connected <-> convolution"),
+        ((1, 12), (1, 3, 2, 2), True, "fully connected <-> convolution"),
+        ((1, 3, 2, 2), (1, 12), True, "fully connected <-> convolution"),
         ((4, 12), (4, 3, 2, 2), False, None),
         ((12, 4), (4, 3, 2, 2), True, None),
         ((4, 12), (4, 3, 2, 1), True, None),
