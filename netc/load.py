@@ -17,6 +17,7 @@ from netc.upgrade import upgrade_net, upgrade_solver
 
 M = TypeVar("M", bound=Message)
 PathLike = str | os.PathLike[str]
+MAX_BYTES = 2**31 - 1  # of a binary message
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
@@ -82,6 +83,13 @@ def read_as_written(path: PathLike, kind: type[M], allow_unknown: bool = False) 
 
 
 def _parse_binary(data: bytes, kind: type[M], name: str) -> M:
+    if len(data) > MAX_BYTES:
+        raise ParseError(
+            f"Failed to parse {kind.DESCRIPTOR.name} file: it has {len(data)} bytes, and protobuf "
+            f"reads at most {MAX_BYTES}.",
+            name,
+            "netc convert reads files of weights of any size",
+        )
     message = kind()
     try:
         message.ParseFromString(data)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from netc import load
 from netc.errors import Errors, ParseError
 from netc.load import is_text, nearby, parse_net, read_blob_proto, read_net, read_solver
 from netc.schema import BlobProto, BlobShape, NetParameter, SolverParameter
@@ -180,3 +181,10 @@ def test_nearby(write, tmp_path):
 )
 def test_is_text(data, text):
     assert is_text(data) is text
+
+
+def test_a_binary_file_beyond_what_protobuf_reads(write, monkeypatch):
+    path = write(NET.SerializeToString())
+    monkeypatch.setattr(load, "MAX_BYTES", 10)
+    with pytest.raises(ParseError, match=r"has 12 bytes, and protobuf reads at most 10\.\nhint: ne"):
+        read_net(path)
