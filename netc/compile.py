@@ -171,7 +171,8 @@ def compile_net(
 ) -> Program:
     """Every pass from a loaded net to a program for one state.
 
-    missing: takes errors of data sources that are not there, instead of raising them.
+    missing: takes errors of data sources that are not there, instead of raising them; sources
+    that no shape depends on are then not opened.
     """
     message, source, _ = filter_net(net, state)
     graph = build(message, source)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from netc.errors import ParseError
+from netc.errors import NetcError, ParseError, raise_all
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.load import PathLike, is_text, read_bytes, read_solver, text_of
@@ -75,7 +75,10 @@ def _built(net: NetInState) -> str:
 
 def _inferred(net: NetInState) -> str:
     message, source, _ = filter_net(net.net, net.state)
-    return infer(build(message, source), Plan("cpu")).to_text() + "\n"
+    missing: list[NetcError] = []  # where the net tells the shapes, no data are needed
+    graph = infer(build(message, source), Plan("cpu"), missing=missing)
+    raise_all(missing)
+    return graph.to_text() + "\n"
 
 
 PER_NET: dict[str, Callable[[NetInState], str]] = {

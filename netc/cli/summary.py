@@ -28,6 +28,7 @@ from netc.cli.common import (
     start_jax,
 )
 from netc.compile import compile_net
+from netc.errors import NetcError, raise_all
 from netc.lowering.plan import Plan, parse_overrides
 from netc.opening import open_nets
 from netc.overrides import freeze_net
@@ -65,8 +66,10 @@ def run(args: argparse.Namespace) -> int:
         shapes(args),
     )[0]
     plan = Plan(platform, parse_overrides(args.lowering))
+    missing: list[NetcError] = []  # where the net tells the shapes, no data are needed
     with naming_shape_flag():
-        program = compile_net(freeze_net(net, args.freeze), state, plan)
+        program = compile_net(freeze_net(net, args.freeze), state, plan, missing=missing)
+        raise_all(missing)
     parts = (
         summarize(program.graph),
         None if args.no_compile else compiled(program),

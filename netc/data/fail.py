@@ -10,6 +10,8 @@ from typing import NoReturn, Protocol
 from netc.errors import DataError, Errors, NetcError
 from netc.load import nearby
 
+EXCERPT = 80  # characters of a wrong line that are told
+
 
 class Fail(Protocol):
     """Raises an error at a field of the layer that reads the data."""
@@ -48,6 +50,12 @@ def missing(path: str) -> str | None:
     if os.path.lexists(path):
         return None
     return nearby(path) or f"paths are relative to the working directory, {os.getcwd()}"
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a line that may be of any length, in characters that can be printed."""
+    printable = text.encode(errors="backslashreplace").decode()
+    return printable if len(printable) <= EXCERPT else f"{printable[: EXCERPT - 3]}..."
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from netc.data.fail import excerpt
 from netc.errors import DataError, NetcError, did_you_mean, raise_all
 from netc.load import nearby, read_bytes
 
@@ -43,7 +44,7 @@ def read_labelled(source: str, labels: int = 1) -> list[Row]:
         numbers = tuple(map(_number, words))
         fits = len(words) == labels and -(1 << 31) <= numbers[0] < 1 << 31
         if not path or not fits or math.nan in numbers or (labels == 1 and not _is_int(words[0])):
-            raise DataError(f"expected a path, a blank and {wanted}, got '{line}'", where)
+            raise DataError(f"expected a path, a blank and {wanted}, got '{excerpt(line)}'", where)
         return Row((path,), numbers, where)
 
     return _rows(source, parse)
@@ -65,7 +66,7 @@ def read_columns(source: str, is_file: Sequence[bool]) -> list[Row]:
         end = len(fields) - after
         numbers = tuple(map(_number, fields[before:end]))
         if len(fields) < len(is_file) or (all(is_file) and numbers) or math.nan in numbers:
-            raise DataError(f"expected {wanted}, got '{line}'", where)
+            raise DataError(f"expected {wanted}, got '{excerpt(line)}'", where)
         widths.add(len(numbers))
         if len(widths) > 1:
             raise DataError(f"lines of {' and '.join(map(str, sorted(widths)))} numbers", where)

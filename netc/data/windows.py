@@ -12,7 +12,7 @@ import numpy as np
 
 from netc.data.datum import planes
 from netc.data.draws import below, draws
-from netc.data.fail import Fail, dims, failing, located
+from netc.data.fail import Fail, dims, excerpt, failing, located
 from netc.data.images import decode, read_file
 from netc.data.mean_file import read_mean
 from netc.errors import DataError
@@ -263,7 +263,7 @@ def _head(tokens: list[str], index: int, where: str) -> tuple[str, int]:
     """The path and the number of windows."""
     digits = all(token.isdigit() for token in (*tokens[1:2], *tokens[3:]))
     if len(tokens) != len(HEAD) or tokens[0] != "#" or not digits:
-        raise DataError(f"expected {', '.join(HEAD)}, got '{' '.join(tokens)}'", where)
+        raise DataError(f"expected {', '.join(HEAD)}, got '{excerpt(' '.join(tokens))}'", where)
     if int(tokens[1]) != index:
         raise DataError(f"expected image_index {index}, got {tokens[1]}", where)
     return tokens[2], int(tokens[-1])
@@ -282,6 +282,6 @@ def _block(lines: list[str], at: int, count: int, source: str) -> np.ndarray:
         except ValueError:
             fits = False
         if not fits:
-            what = f"expected {' '.join(WINDOW)}, got '{' '.join(row)}'"
+            what = f"expected {' '.join(WINDOW)}, got '{excerpt(' '.join(row))}'"
             raise DataError(what, f"{source}:{number}")
     raise DataError(f"the file ends after {len(rows)} of {count} windows", source)

@@ -102,6 +102,15 @@ def test_missing_data_can_be_stood_in_for(netc, tmp_path, command):
     assert status == 0 and "2 x 5" in out
 
 
+@pytest.mark.parametrize("command", [("show", "--after=infer"), ("summary", "--no-compile")])
+def test_shapes_that_the_net_tells_need_no_data(netc, tmp_path, command):
+    data = """layer { name: "d" type: "WindowData" top: "data" top: "label" window_data_param {
+      source: "none.txt" batch_size: 2 } transform_param { crop_size: 4 } }"""
+    (tmp_path / "net.prototxt").write_text(data + NET[NET.index("\nlayer") :])
+    status, out, _ = netc(*command, "net.prototxt")
+    assert status == 0 and "2 x 3 x 4 x 4" in out
+
+
 def test_summary_as_text(netc):
     status, out, _ = netc("summary", "--no-compile", "net.prototxt")
     assert status == 0 and "parameters                20" in out and "XLA" not in out

@@ -29,6 +29,13 @@ def test_a_label_that_is_no_number(write, line):
         read_labelled("list.txt")
 
 
+def test_a_file_that_is_no_list(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8" * 400)
+    with pytest.raises(DataError) as caught:
+        read_labelled(str(tmp_path / "a.jpg"))
+    assert caught.value.message.endswith(r"got '\udcff\udcd8" + r"\udcff\udcd8" * 5 + r"\udcf...'")
+
+
 def test_not_every_mistake_is_told(write):
     write("nothing\n" * 1000)
     with pytest.raises(Errors) as caught:
