@@ -48,6 +48,13 @@ def convert(
     weights = read_weights(source)
     if net is None:
         return _copy(renamed(weights, rules), out, with_diffs=suffix in (".caffemodel", ".h5"))
+    return _fit(weights, out, rules, net, folded)
+
+
+def _fit(
+    weights: WeightFile, out: PathLike, rules: Rules, net: PathLike, folded: PathLike | None
+) -> str:
+    """Write weights as the layers of a net have them."""
     graph = compile_file(str(net), Phase.TEST, Plan("cpu")).graph
     found = match(targets(graph), weights, rules._replace(cast=True))
     report = f"{summary(found.rows)}\n{render(found.rows)}\n"
@@ -68,7 +75,7 @@ def convert(
             file.write(to_text(new.message))
         return report + _told(new)
     held = graph.replace(nodes=tuple(node for node in graph.nodes if node not in absent))
-    _write(out, graph, graph.message, by_layer(held, values, owners_only=suffix == ".h5"))
+    _write(out, graph, graph.message, by_layer(held, values, owners_only=Path(out).suffix == ".h5"))
     return report
 
 

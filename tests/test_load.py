@@ -186,5 +186,7 @@ def test_is_text(data, text):
 def test_a_binary_file_beyond_what_protobuf_reads(write, monkeypatch):
     path = write(NET.SerializeToString())
     monkeypatch.setattr(load, "MAX_BYTES", 10)
-    with pytest.raises(ParseError, match=r"has 12 bytes, and protobuf reads at most 10\.\nhint: ne"):
+    with pytest.raises(
+        ParseError, match=r"has 12 bytes, and protobuf reads at most 10\.\nhint: ne"
+    ):
         read_net(path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 
-from netc.cli.common import load_plugins, no_device, plugin_flag, rules, rules_flags
+from netc.cli.common import expecting, load_plugins, no_device, plugin_flag, rules, rules_flags
 from netc.errors import UsageError
 
 
@@ -36,5 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     from netc.convert import convert
 
-    print(convert(args.source, args.out, allowed, args.net, args.fold_bn), end="")
+    with expecting("net", args.net):
+        report = convert(args.source, args.out, allowed, args.net, args.fold_bn)
+    print(report, end="")
     return 0

@@ -33,10 +33,12 @@ def test_a_conversion(capsys):
         (["--map", "ip=a"], 1, "a.npz: no layer's whole name matches 'ip'"),
         (["--fold-bn", "f"], 2, "--fold-bn and --skip-mismatch go with --net"),
         (["--skip-mismatch"], 2, "--fold-bn and --skip-mismatch go with --net"),
+        (["--net", "solver"], 1, "solver: this is a solver, where a net is expected"),
         (["--net", "nothing"], 1, "nothing: Failed to open file"),
     ],
 )
 def test_mistakes(flags, status, message, folder, capsys):
+    (folder / "solver").write_text('net: "n" base_lr: 1')
     assert main(["convert", "a.npz", "b.h5", *flags]) == status
     assert capsys.readouterr().err.startswith(message)
-    assert [p.name for p in folder.iterdir()] == ["a.npz"]
+    assert sorted(p.name for p in folder.iterdir()) == ["a.npz", "solver"]
