@@ -36,16 +36,17 @@ def override_solver(
             _assign(message, path.split("."), value, setting)
     changed = Loaded(message, solver.source, solver.warnings)
     for_layers = [s for s in settings if s.startswith(LAYER)]
-    if for_layers or freeze:
-        return in_training_net(changed, lambda net: freeze_net(override_net(net, for_layers), freeze))
-    return changed
+    if not (for_layers or freeze):
+        return changed
+    return in_training_net(changed, lambda net: freeze_net(override_net(net, for_layers), freeze))
 
 
 def in_training_net(
     solver: Loaded[SolverParameter], change: Callable[[Net], Net]
 ) -> Loaded[SolverParameter]:
-    """The solver, a message of its own already, with its training net changed and inline."""
-    message, fields = solver.message, dict(solver.source.fields)
+    """The solver with its training net changed and inline. Raises ParseError."""
+    message, fields = SolverParameter(), dict(solver.source.fields)
+    message.CopyFrom(solver.message)
     for name in NET_FIELDS:
         inline = f"{name}_param"
         if message.HasField(name):

@@ -81,6 +81,7 @@ def test_weights_are_where_training_starts(folder, log):
     assert train(*still) == 1
     assert "Couldn't open nothing.caffemodel" in log()
 
+
 def test_of_several_files_of_weights_the_later_wins(folder, log):
     edit(folder / "solver.prototxt", 'prefix: "tiny"', 'prefix: "other"')
     assert train("--set", "base_lr=1", "--no-run-dir") == 0
