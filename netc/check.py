@@ -20,6 +20,7 @@ from netc.phase import filter_net
 from netc.schema import Phase
 from netc.train import monitors
 from netc.train.nets import NetInState, check_solver, resolve
+from netc.train.sinks import check_sinks
 from netc.transfer import shared_blobs
 
 T = TypeVar("T")
@@ -172,6 +173,7 @@ class _Checking:
                 self.attempt(monitors.find, solver, train, tested)
         else:
             self.note("the solver's type and rate policy were not checked (shapes are off)")
+        self.attempt(check_sinks, [net.graph for _, net in checked])
         tests = [net for state, net in checked if state.state.phase == Phase.TEST]
         trained = [net for state, net in checked if state.state.phase == Phase.TRAIN]
         for train in (n.inferred for n in trained if n.inferred):

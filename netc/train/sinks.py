@@ -26,9 +26,9 @@ def check_sinks(graphs: Iterable[Graph]) -> None:
     owners: dict[str, str] = {}
     for graph in graphs:
         for node in graph.nodes:
-            if node.set_up.sink is None:
-                continue
             path = node.param.hdf5_output_param.file_name
+            if node.param.type != "HDF5Output":
+                continue
             if path in owners:
                 raise GraphError(
                     f"Failed to open HDF5 file: '{path}' is written already by layer "

@@ -86,6 +86,8 @@ def test_one_file_for_two_phases(folder):
     enter(OUTPUT.format("", "out.h5"), SOLVER + TESTS)
     with pytest.raises(GraphError, match=r"net.prototxt:12:.*'out.h5' is written already by layer"):
         tiny.session(SOLVER + TESTS)
+    assert main(["check", "solver.prototxt"]) == 1
+    assert main(["check", "solver.prototxt", "--no-shapes"]) == 1
 
 
 @pytest.mark.parametrize(
