@@ -42,6 +42,7 @@ class _Builder:
         self.producer: dict[str, str] = {}
         self.read: set[str] = set()
         self.unknown: set[str] = set()
+        self.evident = dialects.evident(net)
         self.place = -1
         self.keys: set[str] = set()
         self.errors: list[NetcError] = []
@@ -53,7 +54,7 @@ class _Builder:
             message, hint = unknown_type(layer.type)
             self.fail(message, node, ("type",), hint)
         else:
-            kind = dialects.candidates(kind, layer, self.net.dialect)[0]
+            kind = dialects.candidates(kind, layer, self.net.dialect, self.evident)[0]
         bottoms = tuple(self.bottom(layer, i, node) for i in range(len(layer.bottom)))
         self.read.update(bottoms)
         tops = [self.top(layer, i, name, node, kind) for i, name in enumerate(layer.top)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netc.errors import NetcError
 from netc.graph.ir import Graph, Node
 from netc.layers.base import LAYERS
-from netc.layers.dialects import candidates, without_effect
+from netc.layers.dialects import candidates, evident, without_effect
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,14 @@ class Doubt(NamedTuple):
 
 def guessed(graph: Graph) -> Iterator[Doubt]:
     """The first layer of every type that means different layers in different forks, where neither
-    a dialect nor the layer's own fields tell which."""
-    first = {n.param.type: n for n in reversed(graph.nodes)}
-    for name, node in first.items():
-        taken, *others = candidates(LAYERS[name], node.param, graph.message.dialect)
-        if others:
-            meant = ", ".join(taken.dialects) or "Caffe"
+    a dialect nor fields, of the layer or of others, tell which."""
+    told, known = set(), evident(graph.message)
+    for node in graph.nodes:
+        name = node.param.type
+        taken, *others = candidates(LAYERS[name], node.param, graph.message.dialect, known)
+        if others and name not in told:
+            told.add(name)
+            meant = ", ".join(taken.dialects)
             rest = [d for k in others for d in k.dialects]
             yield Doubt(
                 node,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netc.errors import UsageError, did_you_mean
 from netc.layers.base import LAYERS, LayerType, count_error
-from netc.schema import LayerParameter, fork_names, fork_of, is_repeated
+from netc.schema import LayerParameter, NetParameter, fork_names, fork_of, is_repeated
 
 BVLC = "bvlc"
 # Fields of forks about speed, memory and messages, whose values change no number.
@@ -52,11 +52,14 @@ def _meant(kind: LayerType, dialect: str) -> LayerType | None:
     return next((k for k in kind.variants if dialect in (k.dialects or (BVLC,))), None)
 
 
-def candidates(kind: LayerType, layer: LayerParameter, dialect: str) -> tuple[LayerType, ...]:
+def candidates(
+    kind: LayerType, layer: LayerParameter, dialect: str, evident: frozenset[str] = frozenset()
+) -> tuple[LayerType, ...]:
     """What a layer can mean, the likeliest first; several where nothing tells them apart.
 
     They are the dialect's variant if it has one; otherwise those that take as many bottoms and
-    leave the fewest of the layer's fields without effect, or Caffe's own alone if it is of these.
+    leave the fewest of the layer's fields without effect, or Caffe's own alone if it is of these,
+    or those of them that are of the forks that the net evidently is for.
     """
     if meant := _meant(kind, dialect):
         return (meant,)
@@ -69,7 +72,19 @@ def candidates(kind: LayerType, layer: LayerParameter, dialect: str) -> tuple[La
 
     least = min(map(misfit, kind.variants))
     best = tuple(k for k in kind.variants if misfit(k) == least)
-    return best if best[0].dialects else best[:1]
+    if not best[0].dialects:
+        return best[:1]
+    return tuple(k for k in best if evident.intersection(k.dialects)) or best
+
+
+def evident(net: NetParameter) -> frozenset[str]:
+    """The forks that some layer of a net is of by its fields and bottoms."""
+    found: set[str] = set()
+    for layer in net.layer:
+        if layer.type in LAYERS:
+            meant, *others = candidates(LAYERS[layer.type], layer, net.dialect)
+            found.update(() if others else meant.dialects)
+    return frozenset(found)
 
 
 def without_effect(kind: LayerType, layer: LayerParameter) -> list[tuple[str, str]]:

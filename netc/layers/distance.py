@@ -49,7 +49,10 @@ def euclidean_loss(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
-@register("SigmoidCrossEntropyLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,))
+@register(
+    "SigmoidCrossEntropyLoss", bottoms=2, tops=1, loss=True, no_gradient=(1,),
+    fields=("loss_param.pre_fixed_normalizer",),
+)  # fmt: skip
 def sigmoid_cross_entropy_loss(d: LayerDef) -> Layer:
     """Cross entropy of the sigmoid of scores with targets t in [0, 1], one for each score.
 

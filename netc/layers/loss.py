@@ -162,7 +162,10 @@ def hinge_loss(d: LayerDef) -> Layer:
     return stateless(forward)._replace(labels=LabelRule(1, classes))
 
 
-@register("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2))
+@register(
+    "InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2),
+    fields=("loss_param.pre_fixed_normalizer",),
+)  # fmt: skip
 def infogain_loss(d: LayerDef) -> Layer:
     """Cross entropy of the softmax of scores with a row of gains per label.
 

@@ -31,7 +31,13 @@ def softmax(d: LayerDef) -> Layer:
     return stateless(lambda blobs, x: jax.nn.softmax(x, axis))
 
 
-@register("SoftmaxWithLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2))
+FORKS = ("weight_by_label_freqs", "class_weighting", "label_smoothing", "pre_fixed_normalizer")
+
+
+@register(
+    "SoftmaxWithLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2),
+    fields=tuple(f"loss_param.{f}" for f in FORKS),
+)  # fmt: skip
 def softmax_with_loss(d: LayerDef) -> Layer:
     """Multinomial logistic loss of the softmax of scores; a second top holds the probabilities.
 

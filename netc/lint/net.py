@@ -18,14 +18,16 @@ from netc.schema import EltwiseParameter, PoolingParameter
 
 WEIGHTED = {
     "Convolution": "convolution_param",
+    "ConvolutionDepthwise": "convolution_param",
     "Deconvolution": "convolution_param",
+    "DepthwiseConvolution": "convolution_param",
     "InnerProduct": "inner_product_param",
     "Embed": "embed_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
 }
 LEARNABLE = {*WEIGHTED, "PReLU", "Scale", "Bias", "Parameter"}
-SCORES = {"Accuracy"}
+SCORES = {"Accuracy", "SegAccuracy"}
 PIXELS = {"Data", "ImageData", "ImageFolder", "ImageList", "WindowData"}
 APPLIED_BY_LOSS = {
     "SoftmaxWithLoss": ("Softmax", "a softmax of its own"),

@@ -53,7 +53,7 @@ class Parts:
         return OrderedDict(zip(self._layer_names, self.layers, strict=True))
 
     def _layer_blobs(self, node: Any) -> list[Blob]:
-        return [self._blob_by_key[k] for k in node.blobs + node.state]
+        return [self._blob_by_key[k] for k in node.stored]
 
     @property
     def inputs(self) -> list[str]:

@@ -86,6 +86,11 @@ def each(operations: int) -> Callable[[Sizes], int]:
     return lambda s: operations * math.prod(s.bottoms[0])
 
 
+def each_top(operations: int) -> Callable[[Sizes], int]:
+    """So many operations for each element of the first top."""
+    return lambda s: operations * math.prod(s.tops[0])
+
+
 def moves(s: Sizes) -> int:
     """Data comes, goes or is named anew; nothing is computed."""
     return 0
@@ -93,7 +98,11 @@ def moves(s: Sizes) -> int:
 
 FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Convolution": _convolution,
+    "Convolution3D": _convolution,
+    "ConvolutionDepthwise": _convolution,
+    "DepthwiseConvolution": _convolution,
     "Deconvolution": _deconvolution,
+    "Deconvolution3D": _deconvolution,
     "InnerProduct": _inner_product,
     "Pooling": _pooling,
     "SPP": _spp,
@@ -104,11 +113,20 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Eltwise": _eltwise,
     "Dropout": _dropout,
     "BatchNorm": _batch_norm,
+    "BN": each(7),
+    "SyncBN": each(7),
     "MVN": each(5),
+    "Axpy": each_top(2),
+    "Interp": each_top(8),
+    "SpatialTransformer": each_top(12),
     "Scale": _scale,
     "Bias": each(1),
     "ReLU": each(1),
+    "ReLU6": each(2),
+    "NegReLU": each(1),
     "PReLU": each(2),
+    "Mish": each(6),
+    "HardSwish": each(4),
     "ELU": each(3),
     "Swish": each(6),
     "BNLL": each(4),
@@ -128,11 +146,13 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "HingeLoss": each(3),
     "InfogainLoss": each(7),
     "ContrastiveLoss": each(3),
+    "CenterLoss": each(3),
     "SmoothL1Loss": each(5),
     "L1Loss": each(3),
     "Reduction": each(1),
     "ArgMax": each(2),
     "Accuracy": each(1),
+    "SegAccuracy": each(1),
     "Data": moves,
     "HDF5Data": moves,
     "Input": moves,
@@ -144,6 +164,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "MemoryData": moves,
     "HDF5Output": moves,
     "Im2col": moves,
+    "Upsample": moves,
+    "ShuffleChannel": moves,
     "Crop": moves,
     "Split": moves,
     "Silence": moves,

@@ -97,6 +97,20 @@ def test_nothing_is_said_where_fields_tell(fields):
     assert list(doubts.guessed(graph(fields))) == []
 
 
+def test_other_layers_tell():
+    plain = 'layer { name: "b" type: "BN" bottom: "y" top: "z" }'
+    for fields, label in (("bn_mode: LEARN", "segnet"), ("frozen: true", "pspnet")):
+        loaded = parse_net(net(f"bn_param {{ {fields} }}") + plain)
+        built = build(loaded.message, loaded.source)
+        assert built.nodes[-1].kind.label == f"BN ({label})"
+        assert list(doubts.guessed(built)) == []
+    unpool = """layer { name: "p" type: "Pooling" bottom: "x" top: "p" top: "m"
+        pooling_param { kernel_size: 2 stride: 2 } }
+        layer { name: "u" type: "Upsample" bottom: "p" bottom: "m" top: "u" }"""
+    loaded = parse_net(net("") + unpool)
+    assert build(loaded.message, loaded.source).nodes[1].kind.label == "BN (segnet)"
+
+
 def test_what_caffe_means_is_beyond_doubt():
     layers = """
         layer { type: "BatchNorm" bottom: "x" top: "a" }
