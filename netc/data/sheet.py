@@ -28,8 +28,9 @@ def write_sheet(path: str, feed: Feed, examples: int) -> None:
     import cv2
 
     images, labels = _collect(feed, examples)
-    cells = [_cell(_picture(image, span), label) for span in [_span(images)]
-             for image, label in zip(images, labels, strict=True)]  # fmt: skip
+    span = _span(images)
+    pictures = (_picture(image, span) for image in images)
+    cells = [_cell(picture, label) for picture, label in zip(pictures, labels, strict=True)]
     sheet = _arrange(cells)
     try:
         data = cv2.imencode(f".{path.rpartition('.')[2]}", sheet)[1].tobytes()
@@ -50,13 +51,13 @@ def _collect(feed: Feed, examples: int) -> tuple[list[np.ndarray], list[str]]:
     images: list[np.ndarray] = []
     labels: list[str] = []
     for k in count():
+        if len(images) >= examples:
+            break
         tops = feed.batch(k)
         images += list(tops[place])
         top = feed.labels_top
         labels += [""] * len(tops[place]) if top is None else [_text(x) for x in tops[top]]
-        if len(images) >= examples:
-            return images[:examples], labels[:examples]
-    raise AssertionError("batches never end")
+    return images[:examples], labels[:examples]
 
 
 def _text(label: np.ndarray) -> str:
