@@ -184,7 +184,8 @@ class Transformer:
             pixels = self._augment.retouch(pixels, drawn, example)
         if flip:
             pixels, mean = _flipped(pixels), _flipped(mean) if self._per_pixel else mean
-        np.subtract(pixels, mean, out=target)
+        np.copyto(target, pixels)  # and then the mean, which is quicker than both in one call
+        target -= mean
         if drawn:
             self._augment.cut_out(target, drawn)
 

@@ -103,6 +103,11 @@ def test_a_snapshot_and_weights_are_refused(folder, log):
     assert "give -snapshot or --resume, not both" in log()
 
 
+def test_worker_processes_are_counted_from_none(folder, log):
+    assert train("--workers", "-1") == 2
+    assert log() == "--workers must not be negative, got -1\n"
+
+
 WRONG_KINDS = {
     ("-weights", "tiny_iter_2.solverstate"): "-snapshot resumes from a solver state",
     ("-snapshot", "tiny_iter_2.caffemodel"): "-weights starts from a file of weights",
