@@ -13,7 +13,7 @@ from netc.data.fail import missing
 from netc.data.feeds import FEEDS, Feed, open_feed
 from netc.data.hdf5 import is_hdf5, names_in, read_paths
 from netc.errors import DataError, UsageError
-from netc.load import read_bytes, read_solver
+from netc.load import is_text, read_bytes, read_solver
 from netc.opening import is_solver, open_nets
 from netc.phase import filter_net
 from netc.prototxt import SourceMap
@@ -51,7 +51,7 @@ def open_layers(
     """
     if not os.path.exists(path):
         raise DataError("there is no such file or folder", path, missing(path))
-    if os.path.isdir(path) or not PROTOTXT.match(read_bytes(path)):
+    if os.path.isdir(path) or is_hdf5(path) or _is_list(read_bytes(path)):
         param = layer_of(path)
         return [Opened(param, open_feed(param, "TEST", 0), Phase.TEST, 0)]
     solver = read_solver(path).message if is_solver(path) else SolverParameter()
@@ -69,6 +69,10 @@ def open_layers(
     if not found:
         raise UsageError(f"{path}: no layer reads data ({', '.join(FEEDS)})")
     return found
+
+
+def _is_list(data: bytes) -> bool:
+    return is_text(data) and not PROTOTXT.match(data)
 
 
 class _Fail(NamedTuple):

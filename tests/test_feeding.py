@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netc.cli import main
-from netc.errors import DataError, UsageError
+from netc.errors import DataError, ParseError, UsageError
 from netc.feeding import open_layers, tell_step
 from netc.schema import Phase
 from tests.train import tiny
@@ -64,6 +64,9 @@ def test_mistakes(folder):
         open_layers("nowhere")
     with pytest.raises(UsageError, match=r"a.h5: one HDF5 file; HDF5Data reads a list"):
         open_layers("a.h5")
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(ParseError, match=r"picture.png: Failed to parse .*: 10 bytes"):
+        open_layers("picture.png")
     (folder / "net.prototxt").write_text(tiny.HEAD)
     with pytest.raises(UsageError, match=r"net.prototxt: no layer reads data \(Data, HDF5Data"):
         open_layers("net.prototxt")
