@@ -19,11 +19,13 @@ NET = (
     tiny.SMALL[: tiny.SMALL.index('layer { name: "accuracy"')]
     + FILTERED
     + """
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "some" bottom: "labels" top: "loss" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "some" bottom: "labels" top: "loss"
+  propagate_down: true propagate_down: false }
 """
 )
 IGNORING = NET.replace(FILTERED, "").replace('"some"', '"ip"').replace(
-    'bottom: "labels" top: "loss"', 'bottom: "label" top: "loss" loss_param { ignore_label: 0 }'
+    'bottom: "labels" top: "loss"\n  propagate_down: true propagate_down: false',
+    'bottom: "label" top: "loss" loss_param { ignore_label: 0 }'
 )  # fmt: skip
 OPEN = (
     NET
@@ -61,7 +63,7 @@ def test_a_whole_run(folder, capfd):
     tiny.write_files(folder, NET, tiny.changed(tiny.SOLVER, max_iter=20, debug_info="true"))
     tiny.run()
     log = capfd.readouterr().err
-    assert "Compiling for another batch size: layer 'f' keeps 2 items" in log
+    assert "Compiling for another size: layer 'f' keeps 2 items" in log
     assert "Iteration 20, loss = " in log and "nan" not in log
     assert tiny.told(log, "[Forward] Layer f, top blob some data")
 
