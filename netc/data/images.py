@@ -60,6 +60,12 @@ KINDS = {
         False,
         lambda p: read_columns(p.source, [column != NUMBERS for column in p.column]),
     ),
+    "DenseImageData": Kind(
+        "dense_image_data_param",
+        lambda p: (IMAGE, LABEL_IMAGE),
+        False,
+        lambda p: read_columns(p.source, (True, True)),
+    ),
 }
 
 

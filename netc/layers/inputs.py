@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from netc.layers.base import (
     stateless,
 )
 from netc.lazy import jax, jnp
-from netc.schema import BlobShape, FillerParameter, ImageListParameter, Phase
+from netc.schema import BlobShape, FillerParameter, ImageListParameter, LayerParameter, Phase
 
 T = TypeVar("T")
 FILES = ("source", "mean_file")  # fields that name them
@@ -126,6 +127,34 @@ def image_list(d: LayerDef) -> Layer:
             "column" if columns else None,
         )
     return _from_source(d)
+
+
+@register("DenseImageData", bottoms=0, tops=2)
+def dense_image_data(d: LayerDef) -> Layer:
+    """Image files from a list with their label images: (N, C, H, W) and (N, 1, H, W).
+
+    As ImageList with an IMAGE and a LABEL_IMAGE in each line. mirror, mean_file and a square crop
+    may stand here or in transform_param. SegNet, ENet: dense_image_data_layer.cpp.
+    """
+    p = d.param.dense_image_data_param
+    if p.label_divide_factor != 1:
+        d.fail(
+            f"labels are not divided, label_divide_factor is {p.label_divide_factor}",
+            "label_divide_factor",
+            hint="store the classes themselves in the label images",
+        )
+    if p.crop_height != p.crop_width:
+        d.fail(
+            f"the crop must be square, got {p.crop_height} x {p.crop_width}",
+            "crop_height" if p.HasField("crop_height") else "crop_width",
+        )
+    param = LayerParameter()
+    param.CopyFrom(d.param)
+    moved = {"mirror": "mirror", "mean_file": "mean_file", "crop_width": "crop_size"}
+    for field, name in moved.items():
+        if p.HasField(field):
+            setattr(param.transform_param, name, getattr(p, field))
+    return _from_source(replace(d, param=param))
 
 
 @register("WindowData", bottoms=0, tops=2)

@@ -28,7 +28,7 @@ WEIGHTED = {
 }
 LEARNABLE = {*WEIGHTED, "PReLU", "Scale", "Bias", "Parameter"}
 SCORES = {"Accuracy", "SegAccuracy"}
-PIXELS = {"Data", "ImageData", "ImageFolder", "ImageList", "WindowData"}
+PIXELS = {"Data", "DenseImageData", "ImageData", "ImageFolder", "ImageList", "WindowData"}
 APPLIED_BY_LOSS = {
     "SoftmaxWithLoss": ("Softmax", "a softmax of its own"),
     "SigmoidCrossEntropyLoss": ("Sigmoid", "a sigmoid of its own"),

@@ -40,6 +40,7 @@ FIELDS = {
     'weight_filler { type: "bilinear" } }',
     "Deconvolution3D": "convolution3d_param { num_output: 8 kernel_size: 2 kernel_depth: 2 "
     "stride: 2 temporal_stride: 2 }",
+    "DenseImageData": 'dense_image_data_param { source: "train.txt" batch_size: 4 shuffle: true }',
     "DepthwiseConvolution": DEPTHWISE,
     "BoxAnnotatorOHEM": "box_annotator_ohem_param { roi_per_img: 128 }",
     "DetectionEvaluate": "detection_evaluate_param { num_classes: 21 overlap_threshold: 0.5 }",
@@ -136,6 +137,7 @@ BOTTOMS = {
 TOPS = {
     "BoxAnnotatorOHEM": ("label_ohem", "bbox_weight_ohem"),
     "Data": ("data", "label"),
+    "DenseImageData": ("data", "label"),
     "HDF5Data": ("data", "label"),
     "ImageData": ("data", "label"),
     "ImageFolder": ("data", "label"),

@@ -26,6 +26,7 @@ MESSAGES = {
     "Convolution3D": ("convolution3d_param", "convolution_param"),
     "Deconvolution": ("convolution_param",),
     "Deconvolution3D": ("convolution3d_param", "convolution_param"),
+    "DenseImageData": ("dense_image_data_param", "transform_param"),
     "DepthwiseConvolution": ("convolution_param",),
     "HDF5Data": ("hdf5_data_param",),
     "Im2col": ("convolution_param",),

@@ -160,6 +160,7 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "ImageData": moves,
     "ImageFolder": moves,
     "ImageList": moves,
+    "DenseImageData": moves,
     "WindowData": moves,
     "MemoryData": moves,
     "HDF5Output": moves,

@@ -31,7 +31,12 @@ def pictures(tmp_path, monkeypatch):
 
 
 def feed(fields="", transform="", phase="TEST", seed=1, type="ImageData", source="list.txt"):
-    field = {"ImageData": "image_data", "ImageFolder": "image_folder", "ImageList": "image_list"}
+    field = {
+        "DenseImageData": "dense_image_data",
+        "ImageData": "image_data",
+        "ImageFolder": "image_folder",
+        "ImageList": "image_list",
+    }
     tops = "".join(f'top: "{i}" ' for i in range(max(2, fields.count("column:"))))
     text = f"""name: "data" type: "{type}" {tops}
         {field[type]}_param {{ source: "{source}" {fields} }}
@@ -174,6 +179,16 @@ def test_a_label_image_goes_where_its_image_goes(pictures):
     assert label.shape == source.shapes[1] == (8, 1, 4, 4) and source.labels_top == 1
     assert np.array_equal(data[:, :1] * 2 + 1, label)
     assert len({x.tobytes() for x in label}) > 1
+
+
+def test_segnet_s_dense_image_data_is_a_list_of_images_and_label_images(pictures):
+    fields = "batch_size: 2 shuffle: true new_height: 5 new_width: 6"
+    transform = "scale: 0.5 mean_value: 7"
+    dense = feed(fields, transform, "TRAIN", type="DenseImageData", source="dense.txt")
+    plain = feed(f"{DENSE} {fields}", transform, "TRAIN", type="ImageList", source="dense.txt")
+    assert dense.shapes == plain.shapes and dense.labels_top == 1
+    for got, want in zip(dense.batch(3), plain.batch(3), strict=True):
+        assert np.array_equal(got, want)
 
 
 def test_label_images_are_resized_without_mixing_classes(pictures):

@@ -26,6 +26,11 @@ CASES = [
         "new_height: 20 new_width: 30 }", [], [(2, 3, 20, 30), (2,)]),
     LayerCase("ImageList", "image_list_param { source: 'list.txt' column: IMAGE column: NUMBERS "
         "is_color: false }", [], [(1, 1, 84, 87), (1,)]),
+    LayerCase("DenseImageData", "dense_image_data_param { source: 'list.txt' batch_size: 2 "
+        "new_height: 20 new_width: 30 }", [], [(2, 3, 20, 30), (2, 1, 20, 30)]),
+    LayerCase("DenseImageData", "dense_image_data_param { source: 'list.txt' batch_size: 2 "
+        "new_height: 20 new_width: 30 crop_height: 8 crop_width: 8 mirror: true is_color: false }",
+        [], [(2, 1, 8, 8), (2, 1, 8, 8)]),
     LayerCase("WindowData", WINDOWS.format("", "crop_size: 27"), [], [(3, 3, 27, 27), (3,)]),
     LayerCase("WindowData", WINDOWS.format("crop_mode: 'square'", "crop_size: 5"), [],
         [(3, 3, 5, 5), (3,)]),
