@@ -34,12 +34,17 @@ class Sizes:
     of a batch, as Filter does.
 
     Shapes are fixed in a program, so there is one for every combination, made when it first comes
-    up. A net whose sizes stay as they are has one program, `of(Fit())`.
+    up. A net whose sizes stay as they are has one program, `of(Fit())`. Layers that mark what is
+    missing are fitted only where sizes must be exact.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, exact: bool = False) -> None:
         self.program = program
-        self.layers = tuple(n for n in program.graph.nodes if n.set_up.rows is not None)
+        self.layers = tuple(
+            n
+            for n in program.graph.nodes
+            if n.set_up.rows is not None and (exact or not n.set_up.padded)
+        )
         self.of = lru_cache(KEPT)(self._make)
         self._counter = lru_cache(KEPT)(self._make_counter)
 

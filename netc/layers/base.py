@@ -66,7 +66,8 @@ class Layer(NamedTuple):
     feed: the data source that fills them; None where the caller does.
     labels: which bottom holds labels, and their range.
     rows: (*bottoms) -> how many items the tops hold, where that depends on values; the layer is
-    then set up anew with `LayerDef.rows`.
+    then set up anew with `LayerDef.rows`. padded: until then the tops mark the items that are
+    missing, so that a run goes on without.
     sink: (k, *bottoms) hands what pass k has computed to the outside; whoever runs the program
     calls it with arrays on the host.
     """
@@ -82,6 +83,7 @@ class Layer(NamedTuple):
     labels: LabelRule | None = None
     memory: tuple[BlobSpec, ...] = ()
     rows: Callable[..., Any] | None = None
+    padded: bool = False
     state_first: bool = False
     read: Callable[[LayerWeights], LayerWeights] | None = None
 

@@ -135,4 +135,7 @@ def proposing(d: LayerDef, rule: Rule, shape: tuple[int, ...] = (-1,)) -> Layer:
         best = jnp.where(image < images, scores[image, place], 0)
         return (rois, best.reshape(shape))[: d.tops]
 
-    return stateless(forward)._replace(rows=lambda *bottoms: propose(*bottoms)[2].sum())
+    def rows(*bottoms):
+        return propose(*bottoms)[2].sum()
+
+    return stateless(forward)._replace(rows=rows, padded=True)

@@ -144,9 +144,9 @@ def anchor_target_layer(d: LayerDef) -> Layer:
         inside = (all_anchors[:2] >= -border).all(0) & far.all(0)
         corners, real = boxes[:, :4].T, boxes[:, 4] >= 0
         shared = lowering.boxes.overlap(all_anchors[:, :, None], corners[:, None], extra=1)
-        shared = jnp.where(inside[:, None] & real, shared, -1)
+        shared = jnp.where(inside[:, None] & real[None], shared, -1)
         most = shared.max(1, initial=0)
-        closest = (real & (shared == shared.max(0)) & (shared >= 0)).any(1)
+        closest = (real[None] & (shared == shared.max(0)[None]) & (shared >= 0)).any(1)
         low = most < s["rpn_negative_overlap"]
         positive = closest | (most >= s["rpn_positive_overlap"])
         if s["rpn_clobber_positives"]:
@@ -170,16 +170,16 @@ def anchor_target_layer(d: LayerDef) -> Layer:
         inner = np.array(s["rpn_bbox_inside_weights"])[:, None]
 
         def laid_out(x):
-            x = jnp.broadcast_to(x, (4, len(label))).reshape(4, height, width, count)
+            x = jnp.broadcast_to(x, every.shape).reshape(4, height, width, count)
             top = x.transpose(3, 0, 1, 2).reshape(1, 4 * count, height, width)
             return top.astype(boxes.dtype)
 
         label = label.reshape(height, width, count).transpose(2, 0, 1)
         return (
             label.reshape(1, 1, count * height, width).astype(boxes.dtype),
-            laid_out(jnp.where(inside, target, 0)),
-            laid_out(jnp.where(chosen, inner, 0)),
-            laid_out(outside),
+            laid_out(jnp.where(inside[None], target, 0)),
+            laid_out(jnp.where(chosen[None], inner, 0)),
+            laid_out(outside[None]),
         )
 
     return stochastic(forward)
@@ -221,11 +221,12 @@ def proposal_target_layer(d: LayerDef) -> Layer:
 
     def forward(rng, rois, boxes):
         rois, boxes = lax.stop_gradient((rois, boxes))
-        own = jnp.concatenate([jnp.where(boxes[:, 4:] >= 0, 0, -1), boxes[:, :4]], 1)
+        number = jnp.where(boxes[:, 4:] >= 0, 0, -1).astype(boxes.dtype)
+        own = jnp.concatenate([number, boxes[:, :4]], 1)
         rois = jnp.concatenate([rois, own.astype(rois.dtype)])
         there, real, corners = rois[:, 0] >= 0, boxes[:, 4] >= 0, boxes[:, :4].T
         shared = lowering.boxes.overlap(rois[:, 1:].T[:, :, None], corners[:, None], extra=1)
-        shared = jnp.where(real, shared, -1)
+        shared = jnp.where(real[None], shared, -1)
         most = shared.max(1, initial=0)
         keys = jax.random.split(rng, 3)
         near = _some(
@@ -238,8 +239,9 @@ def proposal_target_layer(d: LayerDef) -> Layer:
         box = shared[index].argmax(1)
         label = jnp.where(near[index], boxes[box, 4], 0)
         target = lowering.boxes.encode(CENTER_SIZE, corners[:, box], rois[index, 1:].T, extra=1)
-        target = (target - means) / stds
-        of_class = (label[:, None] == np.arange(classes)) & (label > 0)[:, None]
+        target = (target - jnp.asarray(means, rois.dtype)) / jnp.asarray(stds, rois.dtype)
+        of_class = label[:, None] == jnp.arange(classes, dtype=label.dtype)[None]
+        of_class &= (label > 0)[:, None]
 
         def laid_out(x):
             top = jnp.where(of_class[..., None], jnp.broadcast_to(x, (4, size)).T[:, None], 0)

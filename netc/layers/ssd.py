@@ -257,7 +257,7 @@ def detection_output(d: LayerDef) -> Layer:
         count = detect(loc, conf, prior)[2].sum()
         return jnp.where(count > 0, count, images)
 
-    return stateless(forward)._replace(rows=rows)
+    return stateless(forward)._replace(rows=rows, padded=True)
 
 
 def _check_output(d: LayerDef) -> None:
@@ -328,9 +328,11 @@ def detection_evaluate(d: LayerDef) -> Layer:
         size, state = None, tuple(state)
         if sizes is not None:
             new = known & jnp.diff(found[:, 0], prepend=-1).astype(bool)
-            image = (state[0] + jnp.cumsum(new) - 1).astype(jnp.int32) % len(sizes)
+            before = state[0].astype(jnp.int32)
+            image = (before + jnp.cumsum(new, dtype=jnp.int32) - 1) % len(sizes)
             size = jnp.asarray(sizes, found.dtype)[image]
-            state = ((state[0] + new.sum()) % len(sizes),)
+            after = (before + new.sum(dtype=jnp.int32)) % len(sizes)
+            state = (after.astype(state[0].dtype),)
         right, wrong = _judge(p, found, truth, same, size)
         marks = jnp.stack([right, wrong], 1).astype(found.dtype)
         rows = jnp.where(known[:, None], jnp.concatenate([found[:, :3], marks], 1), 0)

@@ -77,4 +77,4 @@ class Fitting:
     def _make_counting(self, sized: Sized, first: int, last: int) -> Sizes:
         base = self._program(sized)
         nodes = base.graph.nodes[first : last + 1]
-        return Sizes(Program(base.graph.replace(nodes=nodes), base.plan))
+        return Sizes(Program(base.graph.replace(nodes=nodes), base.plan), exact=True)

@@ -7,7 +7,6 @@ import numpy as np
 from ..cases import LayerCase, labels
 from .ssd_reference import decode, falling, huber, suppress
 
-
 PIXEL = np.array([0, 0, 1, 1])
 
 
