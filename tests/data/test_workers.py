@@ -62,8 +62,8 @@ if __name__ == "__main__":
     (param,) = parse_net(sys.argv[1]).message.layer
     workers = Workers([Recipe(param, "TEST", 1)], 1)
     workers.batch(0)
-    print(*workers._pool._processes, flush=True)
     try:
+        print(*workers._pool._processes, flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         workers.batch(1)
@@ -76,18 +76,15 @@ def test_no_worker_outlives_its_parent(tmp_path, end):
     path = write_images(tmp_path / "db", images(4))
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    parent = subprocess.Popen(
-        [sys.executable, script, f"layer {{ {data_layer(path)} }}"],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
-    assert parent.stdout
-    worker = int(parent.stdout.readline())
-    # As Ctrl-C does, to the parent and its workers; a kill meets the parent alone.
-    (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
-    assert parent.wait(30) == (0 if end == signal.SIGINT else -end)
-    parent.stdout.close()
+    command = [sys.executable, script, f"layer {{ {data_layer(path)} }}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, start_new_session=True, text=True
+    ) as parent:
+        assert parent.stdout
+        worker = int(parent.stdout.readline())
+        # As Ctrl-C does, to the parent and its workers; a kill meets the parent alone.
+        (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
+    assert parent.returncode == (0 if end == signal.SIGINT else -end)
     for _ in range(300):
         if not _alive(worker):
             return
