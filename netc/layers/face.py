@@ -88,3 +88,28 @@ def normalize_features(d: LayerDef) -> Layer:
         return (x / norm, seen.reshape(told))[: d.tops]
 
     return stateless(forward)
+
+
+@register("TripletLoss", bottoms=3, tops=1, loss=True)
+def triplet_loss(d: LayerDef) -> Layer:
+    """Features nearer to one of their kind than to another, by a margin; all three (N, C).
+
+    L = sum max(margin + |a - b|^2 - |a - c|^2, 0) / 2N, b of a's kind and c not; the gradient goes
+    to all. Schroff et al. 2015; happynear: triplet_loss_layer.cpp.
+    """
+    shape, margin = d.bottoms[0].shape, d.param.triplet_loss_param.margin
+    for i, other in enumerate(d.bottoms):
+        if other.shape != shape or not shape:
+            d.fail(
+                "the three bottoms must be of one shape with a batch axis: bottom[0] is "
+                f"{dims(shape)}, bottom[{i}] is {dims(other.shape)}",
+                "bottom",
+                i,
+            )
+
+    def forward(blobs, *features):
+        a, b, c = (x.reshape(shape[0], -1) for x in features)
+        gap = margin + ((a - b) ** 2 - (a - c) ** 2).sum(1)
+        return jnp.where(gap > 0, gap, jnp.zeros_like(gap)).sum() / (2 * max(shape[0], 1))
+
+    return stateless(forward)

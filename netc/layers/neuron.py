@@ -135,6 +135,12 @@ def tanh(d: LayerDef) -> Layer:
     return elementwise(lambda x: jnp.tanh(x))
 
 
+@register("Cosine", bottoms=1, tops=1)
+def cosine(d: LayerDef) -> Layer:
+    """The cosine of x. happynear: cosine_layer.cpp."""
+    return elementwise(lambda x: jnp.cos(x))
+
+
 @register("BNLL", bottoms=1, tops=1, in_place=True)
 def bnll(d: LayerDef) -> Layer:
     """The binomial normal log likelihood log(1 + exp(x)). Caffe: bnll_layer.cpp."""

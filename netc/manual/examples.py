@@ -132,6 +132,7 @@ BOTTOMS = {
     "SoftmaxWithLoss": SCORES,
     "SoftmaxWithLossOHEM": SCORES,
     "SpatialTransformer": ("data", "theta"),
+    "TripletLoss": ("anchor", "positive", "negative"),
     "Upsample (segnet)": ("data", "mask"),
 }
 TOPS = {

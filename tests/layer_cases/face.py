@@ -16,6 +16,13 @@ def center_loss(x, label, centers):
     return np.array(sum(((row - centers[int(y)]) ** 2).sum() for row, y in pairs) / (2 * len(x)))
 
 
+def triplet_loss(a, b, c, margin):
+    total = 0.0
+    for x, y, z in zip(*(v.reshape(len(v), -1) for v in (a, b, c)), strict=True):
+        total += max(margin + sum((x - y) ** 2) - sum((x - z) ** 2), 0)
+    return np.array(total / (2 * len(a)))
+
+
 def norm(x, power):
     size = (np.abs(x) ** power).sum(1, keepdims=True) + EPS
     return size if power == 1 else np.sqrt(size)
@@ -31,6 +38,12 @@ CASES = [
     LayerCase("CenterLoss", "center_loss_param { num_output: 3 }", [x, labels(y, 3)], [()],
         center_loss, [(3, k)], smooth=())
     for x, y, k in (((6, 4), (6,), 4), ((5, 2, 3), (5, 1), 6), ((4, 2, 1, 1), (4, 1, 1, 1), 2))
+] + [
+    LayerCase("TripletLoss", fields, [x] * 3, [()],
+        lambda a, b, c, m=margin: triplet_loss(a, b, c, m))
+    for fields, x, margin in (
+        ("", (5, 3), 1), ("triplet_loss_param { margin: 6 }", (4, 2, 1, 1), 6), ("", (1, 4), 1),
+    )
 ] + [
     LayerCase("Normalize", f"normalize_param {{ {fields} }}", [x], [x], want)
     for fields, x, want in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..layers.test_bad_input import FIRST, SECOND, Bad
 
 NO_CLASSES = "num_output, the number of classes, must be greater than 0, got 0"
+ONE_SHAPE = "the three bottoms must be of one shape with a batch axis:"
 
 # fmt: off
 BAD = [
@@ -24,6 +25,9 @@ BAD = [
     Bad("CenterLoss", "center_loss_param { num_output: 2 }", [(2, 3), (3,)],
         "The data and label should have the same first dimension: bottom[0] 'x0' is 2 x 3, "
         "bottom[1] 'x1' is 3.", SECOND),
+    Bad("TripletLoss", "", [(2, 3), (2, 3), (2, 4)],
+        f"{ONE_SHAPE} bottom[0] is 2 x 3, bottom[2] is 2 x 4", "'x2'"),
+    Bad("TripletLoss", "", [()] * 3, f"{ONE_SHAPE} bottom[0] is (), bottom[0] is ()", FIRST),
     Bad("Normalize", "normalize_param { normalize_type: ^'L3' }", [(2, 3)],
         "Unknown normalize type: L3 (known types: L1, L2)"),
     Bad("Normalize", "normalize_param { fix_gradient: ^true }", [(2, 3)],

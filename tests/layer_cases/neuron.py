@@ -59,6 +59,7 @@ OTHERS = [
         ("NegReLU", "", X, lambda x: np.minimum(x, 0)),
         ("NegReLU", "relu_param { negative_slope: 0.5 }", (7,),
             lambda x: np.where(x < 0, x, x / 2)),
+        ("Cosine", "", X, np.cos),
         ("Mish", "", X, each(lambda x: x * math.tanh(math.log1p(math.exp(x))))),
         ("HardSwish", "", np.linspace(-5, 4.9, 24).reshape(1, 2, 3, 4),
             each(lambda x: x * min(max(x + 3, 0), 6) / 6)),
