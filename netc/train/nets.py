@@ -134,6 +134,7 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
     from netc.solvers import POLICIES, SOLVERS
     from netc.solvers.schedules import problems
     from netc.train import epochs, monitors
+    from netc.train.precision import VERSIONS
 
     p, source = solver.message, solver.source
     errors: list[NetcError] = []
@@ -170,6 +171,12 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
             f"Unknown regularization type: {p.regularization_type}",
             "regularization_type",
             hint='it is "L1" or "L2"',
+        )
+    if p.ap_version not in VERSIONS:
+        wrong(
+            f"Unknown ap_version: {p.ap_version}",
+            "ap_version",
+            hint=did_you_mean(p.ap_version, VERSIONS) or f"it is {', '.join(VERSIONS)}",
         )
     for field, example in (("base_lr", "0.01"), ("max_iter", "10000")):
         if not p.HasField(field) and not (field == "max_iter" and p.HasField("max_epoch")):

@@ -16,6 +16,7 @@ from netc.lowering.plan import Plan, parse_overrides
 from netc.schema import Phase
 from netc.train.batches import Batches
 from netc.train.log import log_match, loss_suffix, number
+from netc.train.precision import VERSION, evaluated, mean_precision
 from netc.train.report_files import Report
 from netc.train.sinks import sink
 from netc.train.step import make_test
@@ -54,6 +55,7 @@ def score(
     log.info("Running for %d iterations.", iterations)
     run = make_test(program, report.values if report else ())
     key, sums = jax.random.key(0), {}
+    found: dict[str, list[np.ndarray]] = {v: [] for v in evaluated(graph)}
     batches = Batches(program)
     for k in range(iterations):
         outputs, memory = run(blobs, carried, key, k, next(batches))
@@ -61,7 +63,9 @@ def score(
         sink(graph, k, values)
         if report:
             report.add(values)
-        for name in sorted(("", *graph.outputs)):
+        for name, rows in found.items():
+            rows.append(values[name])
+        for name in sorted({"", *graph.outputs} - found.keys()):
             value = values[name]
             sums[name] = sums.get(name, 0) + np.asarray(value, np.float64)
             if name:
@@ -74,6 +78,9 @@ def score(
         for x in np.ravel(total) / iterations:
             suffix = loss_suffix(float(x), weight)
             log.info("%s = %s%s", graph.blobs[name], number(float(x)), suffix)
+    for name, rows in found.items():
+        precision = float(mean_precision(rows, VERSION))
+        log.info("%s = %s", graph.blobs[name], number(precision))
     if report:
         print(report.write(model, weights, iterations), end="")
     return 0

@@ -28,6 +28,7 @@ from netc.train.batches import Batches, Provide
 from netc.train.epochs import Epoch, in_iterations, whole_test
 from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
+from netc.train.precision import evaluated, mean_precision
 from netc.train.sinks import check_sinks, sink
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
@@ -217,7 +218,8 @@ class Session:
         """The mean of every output of test net `index` over its test_iter batches, NumPy.
 
         Where a test is every example once, it begins at the first one, and the last batch counts as
-        the part of a batch that it is. The loss is under ''. Memory starts at zero. Empty where
+        the part of a batch that it is. Of what DetectionEvaluate gives, it is the mean average
+        precision instead. The loss is under ''. Memory starts at zero. Empty where
         test_iter is 0. None if `go_on`, asked before every batch, says no.
         """
         net = self.tests[index]
@@ -228,6 +230,7 @@ class Session:
         learned = {p.key: blobs[p.key] for p in net.program.graph.params if not p.carried}
         state = {k: blobs[k] for k in net.program.graph.carried}
         total: Arrays = {}
+        found: dict[str, list[Any]] = {v: [] for v in evaluated(net.program.graph)}
         batches = 0.0
         for i in range(net.iterations):
             if not go_on():
@@ -238,12 +241,15 @@ class Session:
             state |= memory
             if self.sinking:
                 sink(net.program.graph, k, values)
-            values = {v: values[v] for v in ("", *net.program.graph.outputs)}
+            for v, rows in found.items():
+                rows.append(values[v])
+            values = {v: values[v] for v in ("", *net.program.graph.outputs) if v not in found}
             if part < 1:
                 values = {v: x * part for v, x in values.items()}
             total = jax.tree.map(jnp.add, total, values) if total else values
             batches += part
-        return {k: np.asarray(x) / batches for k, x in total.items()}
+        precision = {v: mean_precision(r, self.p.ap_version) for v, r in found.items() if r}
+        return {k: np.asarray(x) / batches for k, x in total.items()} | precision
 
     def observe(self, tests: Sequence[Arrays]) -> dict[str, str]:
         """Show the monitors what the test nets gave; what has come of it, by use.
