@@ -53,14 +53,15 @@ def _unpooled_size(d: LayerDef) -> Shape:
 
 
 @register(
-    "Upsample", bottoms=2, tops=1, no_gradient=(1,), dialects=("segnet", "enet"),
+    "Upsample", bottoms=2, tops=1, dialects=("segnet", "enet"),
     fields=("upsample_param",),
 )  # fmt: skip
 def unpool(d: LayerDef) -> Layer:
     """Put values back where a MAX Pooling found them: x, mask (N, C, H, W) -> (N, C, H', W').
 
     y[mask] = x, 0 elsewhere; the mask, the second top of the Pooling, holds h W' + w. The size is
-    upsample_h x upsample_w, or scale times the bottom's, less 1 with pad_out_h or pad_out_w.
+    upsample_h x upsample_w, or scale times the bottom's, less 1 with pad_out_h or pad_out_w. No
+    gradient goes to the mask.
     SegNet: upsample_layer.cpp.
     """
     d.check_images()
@@ -133,13 +134,13 @@ def _weights(size: int, out: int) -> np.ndarray:
     return weights
 
 
-@register("Interp", bottoms=(1, 2), tops=1, no_gradient=(1,))
+@register("Interp", bottoms=(1, 2), tops=1)
 def interp(d: LayerDef) -> Layer:
     """Resize bilinearly, corners on corners: (N, C, H, W) -> (N, C, H', W').
 
     y[i] = x at i (H - 1) / (H' - 1). H' is that of a second bottom; (H - 1) / shrink_factor + 1;
     H + (H - 1) (zoom_factor - 1); the two in turn; or height. pad_beg and pad_end, not above 0,
-    crop the bottom first. DeepLab, PSPNet: interp_layer.cpp.
+    crop the bottom first. The second bottom has no gradient. DeepLab, PSPNet: interp_layer.cpp.
     """
     d.check_images()
     p, shape = d.param.interp_param, d.bottoms[0].shape

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from netc.compile import compile_net
+from netc.graph.gradients import check_gradients
 from netc.load import parse_net, parse_solver
 from netc.lowering.plan import Plan
 from netc.schema import NetState, Phase
@@ -86,6 +87,7 @@ def rectangles(seed):
 @pytest.mark.parametrize("net", [SEGNET, FCN], ids=["SegNet", "FCN"])
 def test_the_loss_falls_tenfold(net):
     program = compile_net(parse_net(net), NetState(phase=Phase.TRAIN), Plan("cpu"))
+    check_gradients(program.graph)
     solver = parse_solver(SOLVER).message
     blobs, state = program.init(0)
     moving = {k: blobs.pop(k) for k in program.graph.trainable}
