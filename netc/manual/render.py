@@ -56,7 +56,7 @@ def _whose(meaning: Page) -> str:
     forks = ", ".join(meaning.dialects)
     if meaning.named:
         return f'In {forks}, where the net says so: dialect: "{meaning.dialects[0]}"'
-    return f"In {forks}" if forks else "In Caffe"
+    return f"In {forks}" if forks else "In all others"
 
 
 def listing() -> str:
@@ -75,8 +75,27 @@ def index() -> str:
     for family in families():
         rows = [(f"[{t}]({t}.md)", _cell(page(t).summary)) for t in family.types]
         parts += [f"## {family.title}", table(("type", "what it does"), rows)]
+    parts += ["## Names that mean several layers", DIALECTS, _dialect_table()]
     parts += ["## Fields of every layer", _field_table(common())]
     return "\n\n".join(parts) + "\n"
+
+
+DIALECTS = """\
+The forks of Caffe gave some names to different layers. Which one a net means is told by the fields
+that only one of them has, by the number of bottoms, or by other layers of the net; with
+`dialect: "segnet"` in the net, or `--dialect segnet` after any command, it is SegNet's. What is
+guessed is logged, and `netc check` points at it."""
+
+
+def _dialect_table() -> str:
+    """A row for each meaning of the types that have several."""
+    several = [page(t) for f in families() for t in f.types if page(t).others]
+    rows = (
+        (f"[{p.type}]({p.type}.md)", ", ".join(p.dialects) or "all others", _cell(p.summary))
+        for first in sorted(several, key=lambda p: p.type)
+        for p in (first, *first.others)
+    )
+    return table(("type", "in", "what it does"), rows)
 
 
 def facts(p: Page) -> list[tuple[str, str]]:
