@@ -30,12 +30,13 @@ def truth(*rows):
 
 PRIORS, VARIANCES = priors(6), priors(6, 3, (1, 2, 3, 1))
 FRACTIONS = np.array(
-    [[[-0.1, 0.1, 0.5, 0.6], [0.2, 0.2, 0.7, 0.8], [0.4, 0.5, 1.1, 0.9], [0.1, 0.0, 0.4, 0.3]],
-     [[0.1, 0.1, 0.2, 0.2]] * 4]).reshape(1, 2, 16)  # fmt: skip
+    [[[-0.1, 0.1, 0.5, 0.6], [0.2, 0.2, 0.7, 0.8], [0.4, 0.5, 1.1, 0.9], [0.1, 0.0, 0.4, 0.3],
+      [0.2, 0.1, 0.5, 0.4], [0.6, 0.7, 0.8, 0.9]],
+     [[0.1, 0.1, 0.2, 0.2]] * 6]).reshape(1, 2, 24)  # fmt: skip
 TRUTH = truth((0, 1, 0), (0, 2, 0), (2, 1, 0), (0, 1, 1), (-1, 0, 0), (2, 2, 0), (9, 1, 0))
 INSIDE = np.array([[[[0, 1, 0, 0.0, 0.1, 0.5, 0.7, 0], [0, 2, 0, 0.3, 0.4, 0.9, 1, 0],
-                     [1, 1, 0, 0.2, 0.1, 0.4, 0.3, 0]]]])  # fmt: skip
-LONE = TRUTH[:, :, :1] * [[1, 1, 1, 1, 1, 1, 1, 0]]
+                     [1, 1, 0, 0.2, 0.1, 0.4, 0.3, 0], *[[-1] * 8] * 4]]])  # fmt: skip
+NONE = -np.ones((1, 1, 7, 8), int)
 
 
 def values(*shape):
@@ -77,7 +78,7 @@ LOSSES = [
     )
 ] + [
     LayerCase("MultiBoxLoss", f"multibox_loss_param {{ num_classes: 3 {fields} }}",
-        [values(2, 16), values(2, 12), FRACTIONS, INSIDE], [()],
+        [values(3, 24), values(3, 18), FRACTIONS, INSIDE], [()],
         lambda *x, o=options: ref.multibox_loss(*x, 3, **o), smooth=())
     for fields, options in (
         ("ignore_cross_boundary_bbox: true", {"inside": True}),
@@ -87,10 +88,10 @@ LOSSES = [
 ] + [
     LayerCase("MultiBoxLoss", "multibox_loss_param { num_classes: 2 map_object_to_agnostic: true } "
         "propagate_down: true propagate_down: true propagate_down: false propagate_down: false",
-        [(2, 24), (2, 12), PRIORS, LONE], [()],
+        [(3, 24), (3, 12), PRIORS, TRUTH], [()],
         lambda *x: ref.multibox_loss(*x, 2, agnostic=True)),
     LayerCase("MultiBoxLoss", "multibox_loss_param { num_classes: 3 background_label_id: 2 }",
-        [(1, 24), (1, 18), PRIORS, -np.ones((1, 1, 2, 8), int)], [()], lambda *x: np.zeros(())),
+        [(3, 24), (3, 18), PRIORS, NONE], [()], lambda *x: np.zeros(())),
 ]
 
 OUTPUTS = [
