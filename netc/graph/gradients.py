@@ -16,7 +16,10 @@ def check_gradients(graph: Graph) -> None:
     errors: list[NetcError] = []
     for node in graph.nodes:
         uncut = {b for i, b in enumerate(node.bottoms) if b in moving and not node.cut(i)}
-        if uncut or learned.intersection(node.blobs):
+        if node.kind.separate:
+            pairs = zip(node.bottoms, node.tops, strict=False)
+            moving.update(top for bottom, top in pairs if bottom in uncut)
+        elif uncut or learned.intersection(node.blobs):
             moving.update(node.tops)
         if not graph.contributing.isdisjoint(node.tops):
             errors += [_refusal(node, i) for i in _closed(node) if node.bottoms[i] in uncut]

@@ -209,6 +209,7 @@ class LayerType(NamedTuple):
     equal: as many tops as bottoms. loss: top 0 has weight 1 by default, and missing tops are made.
     in_place: whether a top may bear its bottom's name.
     no_gradient: the bottoms through which no gradient can go, from the end where negative.
+    separate: whether the gradient of each top goes to the bottom of its place alone.
     fields: the forks' fields that it carries out, such as "dropout_param.scale_train" or, for all
     of a message, "bn_param". dialects: the forks that mean this layer by the name; none: Caffe.
     others: what others mean by the name.
@@ -222,6 +223,7 @@ class LayerType(NamedTuple):
     loss: bool
     in_place: bool
     no_gradient: tuple[int, ...] = ()
+    separate: bool = False
     fields: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
     others: tuple[LayerType, ...] = ()
@@ -253,6 +255,7 @@ def register(
     loss: bool = False,
     in_place: bool = False,
     no_gradient: tuple[int, ...] = (),
+    separate: bool = False,
     fields: tuple[str, ...] = (),
     dialects: tuple[str, ...] = (),
 ) -> Callable[[S], S]:
@@ -263,7 +266,17 @@ def register(
 
     def add(setup: S) -> S:
         kind = LayerType(
-            name, setup, bottoms, tops, equal, loss, in_place, no_gradient, fields, dialects
+            name,
+            setup,
+            bottoms,
+            tops,
+            equal,
+            loss,
+            in_place,
+            no_gradient,
+            separate,
+            fields,
+            dialects,
         )
         known = LAYERS[name].variants if name in LAYERS else ()
         rest = [k for k in known if k.setup.__qualname__ != setup.__qualname__]

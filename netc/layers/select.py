@@ -138,9 +138,7 @@ def reorg(d: LayerDef) -> Layer:
     if p.reverse:
         tall = (n, s, s, c // (s * s), h, w)
         top = (n, c // (s * s), h * s, w * s)
-        return stateless(
-            lambda blobs, x: x.reshape(tall).transpose(0, 3, 4, 1, 5, 2).reshape(top)
-        )
+        return stateless(lambda blobs, x: x.reshape(tall).transpose(0, 3, 4, 1, 5, 2).reshape(top))
     top = (n, c * s * s, h // s, w // s)
     return stateless(lambda blobs, x: x.reshape(blocks).transpose(0, 3, 5, 1, 2, 4).reshape(top))
 
@@ -172,7 +170,7 @@ def rows_at(x, index):
     return jnp.take(x, place, axis=0, mode="fill", fill_value=jnp.nan)
 
 
-@register("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,))
+@register("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,), separate=True)
 def filter_(d: LayerDef) -> Layer:
     """Keep the items whose selector, the last bottom (N, 1, ...), is not 0: (N, ...) -> (M, ...).
 

@@ -50,8 +50,12 @@ def test_a_gradient_that_is_needed_and_not_there_is_refused(text, message, line)
         HEAD % "" + THRESHOLD % "propagate_down: false" + LOSS % ("t", "label"),
         HEAD % "" + THRESHOLD % "" + LOSS % ("fc", "label"),
         HEAD % "" + ARGMAX + LOSS % ("fc", "label"),
+        HEAD
+        % ""
+        + 'layer { name: "some" type: "Filter" bottom: "fc" bottom: "label" bottom: "label" '
+        'top: "x" top: "y" }\n' + LOSS % ("x", "y"),
     ],
-    ids=["frozen", "cut", "no loss after it", "argmax for show"],
+    ids=["frozen", "cut", "no loss after it", "argmax for show", "labels filtered"],
 )
 def test_a_gradient_nobody_needs_is_not_missed(text):
     check_gradients(inferred(text))

@@ -19,12 +19,11 @@ NET = (
     tiny.SMALL[: tiny.SMALL.index('layer { name: "accuracy"')]
     + FILTERED
     + """
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "some" bottom: "labels" top: "loss"
-  propagate_down: true propagate_down: false }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "some" bottom: "labels" top: "loss" }
 """
 )
 IGNORING = NET.replace(FILTERED, "").replace('"some"', '"ip"').replace(
-    'bottom: "labels" top: "loss"\n  propagate_down: true propagate_down: false',
+    'bottom: "labels" top: "loss"',
     'bottom: "label" top: "loss" loss_param { ignore_label: 0 }'
 )  # fmt: skip
 OPEN = (
