@@ -135,7 +135,7 @@ def _mining(d: LayerDef) -> int:
 
 def _check(d: LayerDef, r: Rules) -> None:
     p, truth = r.p, d.bottoms[3].shape
-    if len(truth) != 4 or truth[:2] != (1, 1) or truth[3] != 8:
+    if len(truth) != 4 or truth[:2] != (1, 1) or not truth[2] or truth[3] != 8:
         d.fail(
             f"the boxes '{d.param.bottom[3]}' must be 1 x 1 x G x 8, got {dims(truth)}", "bottom", 3
         )

@@ -199,9 +199,13 @@ def detection_output(d: LayerDef) -> Layer:
     images, priors, each = check_predictions(d, p)
     _check_output(d)
     classes = [c for c in range(p.num_classes) if c != p.background_label_id]
+    if not classes:
+        d.fail("there is no class beside the background", "num_classes")
     limit = p.confidence_threshold if p.HasField("confidence_threshold") else -math.inf
     most = p.nms_param.top_k if p.nms_param.HasField("top_k") else -1
-    entering = priors if most < 0 else min(most, priors)
+    entering = priors if most < 0 else max(min(most, priors), 1)
+    if most == 0:
+        limit = math.inf
     staying = len(classes) * entering
     if p.keep_top_k >= 0:
         staying = min(staying, p.keep_top_k)

@@ -47,6 +47,8 @@ DETECTIONS = [
     for type, message_field, fields, bottoms, message, at, hint in (
         ("DetectionOutput", "detection_output_param", "num_classes: ^0", BOTTOMS,
             "num_classes should not be less than 1, got 0.", "", None),
+        ("DetectionOutput", "detection_output_param", "num_classes: ^1",
+            [(2, 24), (2, 6), (1, 2, 24)], "there is no class beside the background", "", None),
         ("DetectionOutput", "detection_output_param", "num_classes: 4", BOTTOMS,
             "Number of priors must match number of confidence predictions: 6 priors need 2 x 24, "
             "'x1' is 2 x 18.", SECOND, None),
@@ -69,6 +71,9 @@ DETECTIONS = [
             None),
         ("MultiBoxLoss", "multibox_loss_param", "num_classes: 3",
             [*BOTTOMS, (1, 1, 4, 7)], "the boxes 'x3' must be 1 x 1 x G x 8, got 1 x 1 x 4 x 7",
+            FOURTH, None),
+        ("MultiBoxLoss", "multibox_loss_param", "num_classes: 3",
+            [*BOTTOMS, (1, 1, 0, 8)], "the boxes 'x3' must be 1 x 1 x G x 8, got 1 x 1 x 0 x 8",
             FOURTH, None),
         ("MultiBoxLoss", "multibox_loss_param", "num_classes: 3 share_location: ^false",
             [(2, 72), *LOSS[1:]],

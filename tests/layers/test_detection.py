@@ -212,3 +212,22 @@ def test_settings_and_bottoms_of_python_layers_are_checked(layer, settings, bott
     with pytest.raises(ShapeError) as caught:
         python(layer, settings, bottoms, 4 if layer[0] == "A" else 5)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("type", "fields"),
+    [("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 2 }"),
+     ("PSROIPooling", "psroi_pooling_param { output_dim: 1 group_size: 2 spatial_scale: 1 }")],
+)  # fmt: skip
+def test_a_region_of_no_image_gives_nan(type, fields):
+    rois = np.array([[0, 0, 0, 3, 3], [1, 0, 0, 3, 3]])
+    running = run(LayerCase(type, fields, [(1, 4, 4, 4), rois], [()]), "TEST")
+    (top,) = running.tops(*running.arrays())
+    assert np.isfinite(top[0]).all() and np.isnan(top[1]).all()
+
+
+def test_no_region_at_all():
+    fields = "roi_pooling_param { pooled_h: 2 pooled_w: 2 }"
+    running = run(LayerCase("ROIPooling", fields, [(1, 4, 4, 4), np.zeros((0, 5))], [()]), "TEST")
+    (top,) = running.tops(*running.arrays())
+    assert top.shape == (0, 4, 2, 2)
