@@ -12,6 +12,7 @@ from netc.errors import NetcError, UpgradeError, UsageError
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph
+from netc.graph.sinks import check_sinks
 from netc.lint import Finding, Net, lint_net, lint_solver
 from netc.load import Loaded, PathLike, read_net, read_solver
 from netc.lowering.plan import Plan
@@ -20,7 +21,6 @@ from netc.phase import filter_net
 from netc.schema import Phase
 from netc.train import monitors
 from netc.train.nets import NetInState, check_solver, resolve
-from netc.train.sinks import check_sinks
 from netc.transfer import shared_blobs
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from netc.graph import doubts
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph, Node
+from netc.graph.sinks import check_sinks
 from netc.lazy import jax, jnp
 from netc.load import Loaded, read_net
 from netc.lowering.plan import Plan
@@ -176,7 +177,8 @@ def compile_net(
     """
     message, source, _ = filter_net(net, state)
     graph = build(message, source)
-    doubts.tell(graph)
+    check_sinks([graph])
+    doubts.tell(graph, net.warnings)
     return Program(infer(graph, plan, seed, missing), plan, seed)
 
 

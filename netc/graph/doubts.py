@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from netc.errors import NetcError
@@ -72,8 +72,10 @@ def unheeded(graph: Graph) -> Iterator[Doubt]:
                 )
 
 
-def tell(graph: Graph) -> None:
-    """Log every doubt, each once in a run however many nets are built."""
+def tell(graph: Graph, warnings: Iterable[NetcError] = ()) -> None:
+    """Log every doubt, and the warnings of reading the net, each once however many are built."""
+    for warning in warnings:
+        _warn(warning.render())
     for doubt in (*guessed(graph), *unheeded(graph)):
         where = doubt.node.source.at(*doubt.path)
         _warn(NetcError(f"{doubt.message} (layer '{doubt.node.name}')", where, doubt.fix).render())

@@ -191,9 +191,7 @@ class Graph:
         lines = [f"net '{self.name}' in phase {Phase.Name(self.phase)}"]
         for node in self.nodes:
             tops = ", ".join(map(value, node.tops)) or "-"
-            used = "; ".join(
-                f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.stored
-            )
+            used = "; ".join(f"{k}: {dims(self.param_by_key[k].spec.shape)}" for k in node.stored)
             text = f"  {tops} = {node.kind.label} '{node.key}'({', '.join(node.bottoms)})"
             weights = [f"{w:g}" for w in node.loss_weights if w]
             lines.append(

@@ -18,6 +18,7 @@ import numpy as np
 from netc.compile import Arrays, Program, compile_net
 from netc.errors import WeightsError
 from netc.graph.gradients import check_gradients
+from netc.graph.sinks import check_sinks
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit
@@ -29,7 +30,7 @@ from netc.train.epochs import Epoch, in_iterations, whole_test
 from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.precision import evaluated, mean_precision
-from netc.train.sinks import check_sinks, sink
+from netc.train.sinks import sink
 from netc.train.step import Metrics, Step, make_step, make_test, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import WeightFile, read_weights

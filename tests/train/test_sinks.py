@@ -90,6 +90,14 @@ def test_one_file_for_two_phases(folder):
     assert main(["check", "solver.prototxt", "--no-shapes"]) == 1
 
 
+def test_one_file_for_two_layers(folder, capsys):
+    enter(OUT + OUT.replace('"out"', '"again"'))
+    assert main(["test", "-model", "net.prototxt", "-weights", "none"]) == 1
+    assert (
+        "'out/test.h5' is written already by layer 'out' (layer 'again'" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "message"),
     [

@@ -3,10 +3,19 @@
 import pytest
 from google.protobuf import text_format
 
+from netc.compile import compile_net
 from netc.errors import UpgradeError
 from netc.load import parse_net
+from netc.lowering.plan import Plan
 from netc.prototxt import SourceMap, parse
-from netc.schema import BlobProto, NetParameter, V0LayerParameter, V1LayerParameter
+from netc.schema import (
+    BlobProto,
+    NetParameter,
+    NetState,
+    Phase,
+    V0LayerParameter,
+    V1LayerParameter,
+)
 from netc.upgrade import upgrade_net
 from netc.upgrade.v0 import TYPES, v0_layers
 
@@ -145,6 +154,15 @@ def test_a_field_of_another_type_is_left_out_with_a_warning():
         "hint: it is left out"
     )
     assert "Unknown parameter new_num for layer type relu" in str(second)
+
+
+def test_what_is_left_out_is_told_once_where_a_net_is_compiled(caplog):
+    text = 'input: "x" input_dim: [1, 2, 1, 1] layers { %s %s }'
+    relu = 'layer { name: "r" type: "relu" num_output: 6 }'
+    net = parse_net(text % (relu, 'bottom: "x" top: "y"'), "once.prototxt")
+    for phase in (Phase.TRAIN, Phase.TEST):
+        compile_net(net, NetState(phase=phase), Plan("cpu"))
+    assert caplog.text.count("Unknown parameter num_output for layer type relu") == 1
 
 
 def test_binary_net_with_weights():
