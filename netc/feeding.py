@@ -45,7 +45,8 @@ def open_layers(
     seed: int | None = None,
 ) -> list[Opened]:
     """The data layers of a net (in TRAIN if phase is None) or a solver (in all its nets then); or
-    one that reads a database, a folder of class folders, an HDF5 list or an image list in order.
+    one that reads a database, a folder of class folders, an HDF5 file, a list of such files or an
+    image list in order.
 
     seed: in place of the solver's random_seed. Raises NetcError of every kind for what is wrong.
     """
@@ -95,11 +96,6 @@ def layer_of(path: str) -> LayerParameter:
         p.backend = DataParameter.LMDB if "data.mdb" in files else DataParameter.LEVELDB
     elif os.path.isdir(path):
         param.type, p = "ImageFolder", param.image_folder_param
-    elif is_hdf5(path):
-        raise UsageError(
-            f"{path}: one HDF5 file; HDF5Data reads a list of such files",
-            hint="write its name into a text file, and give that",
-        )
     elif (first := read_paths(path)[0]) and is_hdf5(first):
         param.type, p = "HDF5Data", param.hdf5_data_param
         param.top[:] = names_in(first)

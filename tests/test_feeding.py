@@ -51,7 +51,7 @@ def test_the_seed(folder):
 
 
 def test_sources_by_themselves(folder):
-    for path, kind in (("images", "Data"), ("files.txt", "HDF5Data")):
+    for path, kind in (("images", "Data"), ("a.h5", "HDF5Data"), ("files.txt", "HDF5Data")):
         (layer,) = open_layers(path)
         assert layer.param.type == kind
     assert [line.strip() for line in tell_step(layer, 12)] == [
@@ -62,8 +62,6 @@ def test_sources_by_themselves(folder):
 def test_mistakes(folder):
     with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
         open_layers("nowhere")
-    with pytest.raises(UsageError, match=r"a.h5: one HDF5 file; HDF5Data reads a list"):
-        open_layers("a.h5")
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     with pytest.raises(ParseError, match=r"picture.png: Failed to parse .*: 10 bytes"):
         open_layers("picture.png")

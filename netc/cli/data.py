@@ -5,8 +5,8 @@
   netc data solver.prototxt --step 1234   the records, crops and flips of an iteration
   netc data --copy SRC DST                between LMDB, LevelDB and HDF5
 
-SOURCE is a net, a solver, or by itself a database, a folder of class folders, a list of images or
-of HDF5 files.
+SOURCE is a net, a solver, or by itself a database, a folder of class folders, an HDF5 file, a list
+of such files or of images.
 """
 
 from __future__ import annotations

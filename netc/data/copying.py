@@ -9,7 +9,7 @@ import numpy as np
 
 from netc.data.datum import encode_raw, parse, pixels
 from netc.data.fail import dims, located, missing
-from netc.data.hdf5 import data_set, is_hdf5, opened, read_paths
+from netc.data.hdf5 import data_set, opened, read_paths
 from netc.data.rows import write_rows
 from netc.data.sources import Source, chunks, find_source
 from netc.data.writer import STORES, refuse_existing, write_database
@@ -50,7 +50,7 @@ def copy(
     elif kind == HDF5:
         raise UsageError("both are HDF5: copy the file as it is")
     else:
-        paths = [source] if is_hdf5(source) else read_paths(source)
+        paths = read_paths(source)
         with write_database(target, kind, force) as writer:
             for path in paths:
                 for record in _from_hdf5(path):

@@ -141,11 +141,10 @@ class HDF5Feed:
 
 
 def read_paths(source: str) -> list[str]:
-    """The file names in a text file, separated by white space."""
-    text = read_bytes(source)
-    if text.startswith(SIGNATURE):
-        raise DataError("an HDF5 file, where a text file that lists HDF5 files is expected", source)
-    paths = text.decode(errors="surrogateescape").split()
+    """The file names in a text file, separated by white space; of an HDF5 file, its own."""
+    if is_hdf5(source):
+        return [source]
+    paths = read_bytes(source).decode(errors="surrogateescape").split()
     if not paths:
         raise DataError("Must have at least 1 HDF5 filename listed in the source", source)
     return paths

@@ -86,7 +86,7 @@ def data(d: LayerDef) -> Layer:
 
 @register("HDF5Data", bottoms=0, tops=(1, None))
 def hdf5_data(d: LayerDef) -> Layer:
-    """Rows of the data sets named as the tops, from a list of HDF5 files.
+    """Rows of the data sets named as the tops, from a list of HDF5 files or from one.
 
     Caffe: hdf5_data_layer.cpp.
     """

@@ -150,9 +150,8 @@ def test_lists_that_will_not_do(tmp_path, monkeypatch, content, message):
 
 
 def test_an_hdf5_file_in_place_of_the_list(tmp_path):
-    path = write(tmp_path / "a.h5", 0, 4)
-    with pytest.raises(DataError, match=f"{path}: an HDF5 file, where a text file"):
-        hdf5_feed(path)
+    feed = hdf5_feed(write(tmp_path / "a.h5", 0, 4))
+    assert feed.epoch_size == 4 and feed.describe(1)[3] == f"{tmp_path}/a.h5, row 3"
 
 
 def test_no_list():
