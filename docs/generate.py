@@ -23,7 +23,7 @@ FORMATS = (
     ("weights", "`.caffemodel`, binary (also V1's and V0's layers) and HDF5", "read, written"),
     ("solver state", "`.solverstate`, binary and HDF5", "read, written"),
     ("databases", "LMDB of Datums, raw or encoded images", "read, written"),
-    ("HDF5 data", "lists of files, a data set per top", "read"),
+    ("HDF5 data", "files and lists of them, a data set per top", "read"),
     ("mean", "`.binaryproto`, `.npy`", "read"),
     ("metrics", "Caffe's log lines, JSON lines, TensorBoard events", "written"),
 )
