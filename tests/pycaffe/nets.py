@@ -27,3 +27,10 @@ SOLVER = """
 net: "net.prototxt" base_lr: 0.1 momentum: 0.9 lr_policy: "step" gamma: 0.5 stepsize: 2
 max_iter: 6 random_seed: 3 snapshot_prefix: "p" snapshot_after_train: false
 """
+IMAGES = """
+name: "images" layer { name: "in" type: "Input" top: "data"
+  input_param { shape { dim: 4 dim: 3 dim: 6 dim: 6 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 5 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
+"""
