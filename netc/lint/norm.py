@@ -53,7 +53,8 @@ def overwritten_factor(net: Net) -> Iterator[Place]:
     """Caffe overwrites this factor's gradient instead of adding to it: of iter_size passes, or of
     several layers that share the factor, only the last one counts; netc adds them up."""
     for node in net.known:
-        if node.param.type != "Scale" or len(node.bottoms) != 1:
+        frozen = node.param.param and not node.param.param[0].lr_mult
+        if node.param.type != "Scale" or len(node.bottoms) != 1 or frozen:
             continue
         shape, factor = net.shape(node.bottoms[0]), node.set_up.blobs[0].shape
         axis = node.param.scale_param.axis % len(shape)

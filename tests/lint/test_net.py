@@ -216,3 +216,9 @@ def test_statistics_of_the_batch_are_for_training(fields):
 def test_a_factor_behind_a_batch_is_left_alone(scale):
     (old, new), _ = CASES["N105"]
     assert lint_net(net(CLEAN.replace(old, new.replace("axis: 0 num_axes: 3", scale)))) == []
+
+
+def test_a_frozen_factor_has_no_gradient_to_overwrite():
+    (old, new), _ = CASES["N105"]
+    frozen = new.replace("scale_param", "param { lr_mult: 0 } scale_param")
+    assert lint_net(net(CLEAN.replace(old, frozen))) == []
