@@ -18,7 +18,7 @@ from netc.load import Loaded, PathLike, read_net, read_solver
 from netc.lowering.plan import Plan
 from netc.opening import Shapes, each, in_state, is_solver, stand_in
 from netc.phase import filter_net
-from netc.schema import Phase
+from netc.schema import Phase, SolverParameter
 from netc.train import monitors
 from netc.train.nets import NetInState, check_solver, resolve
 from netc.transfer import shared_blobs
@@ -171,6 +171,7 @@ class _Checking:
             if nets and len(checked) == len(named):
                 train, *tested = (net.graph for _, net in checked)
                 self.attempt(monitors.find, solver, train, tested)
+                self.epochs(solver, [net for _, net in checked])
         else:
             self.note("the solver's type and rate policy were not checked (shapes are off)")
         self.attempt(check_sinks, [net.graph for _, net in checked])
@@ -182,6 +183,18 @@ class _Checking:
         for _, net in checked:
             self.warn(lint_net(net))
         self.warn(lint_solver(solver, tests, trained))
+
+    def epochs(self, solver: Loaded[SolverParameter], nets: list[Net]) -> None:
+        """Whether the data end where the solver asks for it; where some are missing, nobody knows."""
+        from netc.train.epochs import in_iterations, problems, whole_test
+
+        whole = [n.inferred if n.inferred and len(n.known) == len(n.nodes) else None for n in nets]
+        train, *tests = [None] * len(nets) if self.shapes else whole
+        if train and not any(problems(solver.message)):
+            self.attempt(in_iterations, solver, train)
+        for i, (test, count) in enumerate(zip(tests, solver.message.test_iter, strict=False)):
+            if test and count < 0:
+                self.attempt(whole_test, test, Plan("cpu"), solver.source.at("test_iter", i))
 
     def nets(self, nets: list[NetInState]) -> list[tuple[NetInState, Net]]:
         """Build all, then infer the shapes of those that could be built."""

@@ -215,3 +215,17 @@ def test_fields_that_an_upgrade_leaves_out_are_warnings(file):
     report = check(file(text='layers { layer { name: "x" type: "relu" num_output: 3 } }'))
     (warning,) = report.warnings
     assert str(warning).startswith("net.prototxt:1:53: Unknown parameter num_output for layer type")
+
+
+def test_epochs_of_data_without_an_end(file):
+    data = """layer { name: "d" type: "DummyData" top: "data" top: "label"
+      dummy_data_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }"""
+    file(text=data + NET[NET.index('layer { name: "ip"') :])
+    solver = SOLVER.replace("max_iter: 9", "max_epoch: 9").replace(
+        "test_iter: 1", "test_iter: auto"
+    )
+    asking = messages(check(file(text=solver, name="solver.prototxt")))
+    assert [text.split(" asks ")[0] for text in asking] == ["max_epoch", "test_iter: auto"]
+    wrong = messages(check(file("9", "inf", text=solver, name="solver.prototxt")))
+    assert wrong[0] == "max_epoch must be greater than 0, got inf"
+    assert messages(check("solver.prototxt", shapes=SHAPES)) == wrong[:1]

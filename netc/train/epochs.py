@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from netc.compile import Program
 from netc.errors import NetcError, SolverError, Span
 from netc.graph.infer import resize
 from netc.graph.ir import Graph
 from netc.load import Loaded
-from netc.schema import SolverParameter, is_repeated
+from netc.lowering.plan import Plan
+from netc.schema import Phase, SolverParameter, is_repeated
 from netc.solvers.base import Problem
 from netc.solvers.policies import EPOCHS, LAST
 from netc.train.step import check_outputs
@@ -72,18 +72,17 @@ def in_iterations(solver: Loaded[SolverParameter], train: Graph) -> SolverParame
     return counted
 
 
-def whole_test(program: Program, at: Span | None) -> Epoch:
+def whole_test(graph: Graph, plan: Plan, at: Span | None) -> Epoch:
     """The epoch of a test net of which a test is every example once.
 
     at: where the solver asks for that. Raises SolverError, and ShapeError or GraphError where the
     net cannot run on a last batch that is shorter.
     """
-    graph = program.graph
     epoch = epoch_of(graph, "test_iter: auto", at, "give the number of batches")
     if rest := epoch.examples % epoch.batch:
         try:
             shapes = {v: (rest, *graph.shapes[v][1:]) for v in graph.inputs}
-            check_outputs(graph, resize(graph, program.plan, {}, shapes))
+            check_outputs(graph, resize(graph, plan, {}, shapes))
         except NetcError as error:
             error.add_note(
                 f"with test_iter: auto the last batch has {rest} of {epoch.batch} examples, unless "
@@ -104,8 +103,8 @@ def epoch_of(graph: Graph, wants: str, at: Span | None, hint: str) -> Epoch:
         return next(iter(found.values()))
     told = [f"'{name}' has {e.examples or 'no end'}, {e.batch} a pass" for name, e in found.items()]
     raise SolverError(
-        f"{wants} asks how many examples net '{graph.name}' has, which its data layers do not "
-        f"tell: {'; '.join(told) or 'there is none'}",
+        f"{wants} asks how many examples the {Phase.Name(graph.phase)} net has, which its data "
+        f"layers do not tell: {'; '.join(told) or 'there is none'}",
         at,
         hint,
     )

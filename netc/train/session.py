@@ -119,7 +119,8 @@ class Session:
         key = jax.random.fold_in(self.key, zlib.crc32(f"test {index}".encode()))
         iterations, whole = self.p.test_iter[index], None
         if iterations < 0:
-            whole = whole_test(program, self.solver.source.at("test_iter", index))
+            at = self.solver.source.at("test_iter", index)
+            whole = whole_test(program.graph, self.plan, at)
             iterations = -(-whole.examples // whole.batch)
         return TestNet(
             program,

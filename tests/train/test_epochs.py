@@ -131,7 +131,7 @@ def test_a_source_without_an_end_has_no_epochs(folder, data, text, wants, hint):
     solver += "" if field == "max_epoch" else " max_iter: 9"
     with pytest.raises(SolverError, match=ENDLESS[data]) as caught:
         tiny.session(solver)
-    assert caught.value.message.startswith(f"{wants} asks how many examples net 'tiny' has")
+    assert caught.value.message.startswith(f"{wants} asks how many examples the ")
     assert caught.value.hint == hint and caught.value.where.line == solver.count("\n") + 1
 
 
