@@ -185,7 +185,7 @@ class _Checking:
         self.warn(lint_solver(solver, tests, trained))
 
     def epochs(self, solver: Loaded[SolverParameter], nets: list[Net]) -> None:
-        """Whether the data end where the solver asks for it; where some are missing, nobody knows."""
+        """Whether the data end where the solver asks for it, if none of them are missing."""
         from netc.train.epochs import in_iterations, problems, whole_test
 
         whole = [n.inferred if n.inferred and len(n.known) == len(n.nodes) else None for n in nets]
