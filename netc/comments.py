@@ -83,10 +83,11 @@ def _lines(message: Message, source: SourceMap, comments: _Comments, indent: str
                 yield from inside
                 yield f"{indent}}}"
             else:
-                yield f"{indent}{field.name}: {_scalar(field, one)}{comments.take_behind(node)}"
+                yield f"{indent}{field.name}: {scalar_text(field, one)}{comments.take_behind(node)}"
 
 
-def _scalar(field: FieldDescriptor, value: Any) -> str:
+def scalar_text(field: FieldDescriptor, value: Any) -> str:
+    """One value of a field, as prototxt has it behind the colon."""
     out = io.StringIO()
     text_format.PrintFieldValue(field, value, out, as_utf8=True)
     return out.getvalue()

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "find mistakes in a net or solver without running it",
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",
+    "diff": "tell where two nets, two solvers or two files of weights differ",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",

@@ -12,6 +12,7 @@ import numpy as np
 
 from netc.compile import Arrays
 from netc.graph.ir import Graph, Node
+from netc.tables import aligned
 from netc.train import debug
 from netc.train.session import Session
 
@@ -158,7 +159,4 @@ def table(signs: list[Signs]) -> str:
     for s in signs:
         cells = zip(forms, s, strict=True)
         rows.append(["" if x is None else form.format(x) for form, x in cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(f"{x:{w}}" for x, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(rows)

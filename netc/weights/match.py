@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from netc.errors import MAX_REPORTED, Span, WeightsError, raise_all
+from netc.tables import aligned
 from netc.weights.blob import shape_text
 from netc.weights.content import LayerWeights, WeightFile
 
@@ -239,11 +240,7 @@ def render(rows: Sequence[Row]) -> str:
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
+    return aligned(table)
 
 
 def _cell(shape: Shape | None) -> str:
