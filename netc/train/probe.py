@@ -11,7 +11,7 @@ from netc.lowering.plan import Plan
 from netc.schema import SolverParameter
 from netc.solvers.policies import EPOCHS
 from netc.train.monitors import USES
-from netc.train.run import start_from
+from netc.train.run import from_files, named_weights
 from netc.train.session import Session
 from netc.weights.match import EXACT, Rules
 
@@ -41,9 +41,9 @@ def opened(
     rules: Rules = EXACT,
 ) -> Iterator[Session]:
     """A session that starts from files of weights, or from fillers, and is closed in the end."""
-    session = Session(solver, plan, level, stages)
+    given = from_files(weights or named_weights(solver.message), rules)
+    session = Session(solver, plan, level, stages, given=given)
     try:
-        start_from(session, weights, rules)
         yield session
     finally:
         session.close()

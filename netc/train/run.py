@@ -7,16 +7,18 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from netc import snapshot
+from netc.compile import Arrays
 from netc.errors import SnapshotError, SolverError
+from netc.graph.ir import Graph
 from netc.load import Loaded
 from netc.lowering.plan import Plan, parse_overrides
-from netc.schema import SolverParameter
+from netc.schema import Phase, SolverParameter
 from netc.snapshot import Snapshot
 from netc.solvers import SOLVERS
 from netc.summary import summarize
@@ -29,7 +31,9 @@ from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
 from netc.train.step import GOOD
-from netc.weights.match import EXACT, Rules
+from netc.transfer import by_key, targets
+from netc.weights import read_weights
+from netc.weights.match import EXACT, Rules, match
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +77,13 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
     if p.snapshot or p.snapshot_epoch or p.snapshot_after_train or p.HasField("keep_best"):
         _probe(solver, prefix)
     plan = Plan(options.platform, parse_overrides(options.lowering))
-    session = Session(solver, plan, options.level, options.stages, workers=options.workers)
+    given = from_files([] if found else options.weights or named_weights(p), options.rules)
+    state = options.level, options.stages
+    session = Session(solver, plan, *state, workers=options.workers, given=given)
     try:
-        _begin(session, options, found)
+        if found:
+            restore(session, found)
+            log.info("Restored iteration %d", session.iteration)
         tell_frozen(session)
         if options.dry_run:
             return _dry_run(session, _probe(solver, prefix))
@@ -132,24 +140,28 @@ def _probe(solver: Loaded[SolverParameter], prefix: str) -> Path:
         ) from None
 
 
-def _begin(session: Session, options: Options, found: Snapshot | None) -> None:
-    """Put the starting blobs and history in place."""
-    if found:
-        restore(session, found)
-        log.info("Restored iteration %d", session.iteration)
-        return
-    start_from(session, options.weights, options.rules)
+def named_weights(p: SolverParameter) -> list[str]:
+    """The files of weights that a solver names."""
+    return [w.strip() for entry in p.weights for w in entry.split(",") if w.strip()]
 
 
-def start_from(session: Session, files: Sequence[str], rules: Rules = EXACT) -> None:
-    """Load weights, those that the solver names where there are no others, and tell blob by blob.
+def from_files(files: Sequence[str], rules: Rules = EXACT) -> Callable[[Graph], Arrays]:
+    """The blobs that a net takes from files of weights, by key; later files win.
 
-    Raises WeightsError.
+    What becomes of those of the training net is told. What is returned raises WeightsError.
     """
-    named = [w.strip() for entry in session.p.weights for w in entry.split(",") if w.strip()]
-    for path in files or named:
-        log.info("Finetuning from %s", path)
-        log_match(session.load_weights(path, rules))
+
+    def given(graph: Graph) -> Arrays:
+        values: Arrays = {}
+        for path in files:
+            found = match(targets(graph), read_weights(path), rules)
+            if graph.phase == Phase.TRAIN:
+                log.info("Finetuning from %s", path)
+                log_match(found)
+            values |= by_key(graph, found)
+        return values
+
+    return given
 
 
 def tell_frozen(session: Session) -> None:

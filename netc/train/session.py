@@ -18,6 +18,7 @@ import numpy as np
 from netc.compile import Arrays, Program, compile_net
 from netc.errors import WeightsError
 from netc.graph.gradients import check_gradients
+from netc.graph.ir import Graph
 from netc.graph.sinks import check_sinks
 from netc.load import Loaded
 from netc.lowering.plan import Plan
@@ -70,6 +71,7 @@ class Session:
 
     provide: gives the inputs that no data layer reads, as (k) -> {top: array} for pass k.
     test_provide: (which test net) -> the same for that net.
+    given: values of blobs of a net by key, in place of those that fillers draw.
     Raises SolverError, and whatever reading and compiling the nets raises.
     """
 
@@ -83,6 +85,7 @@ class Session:
         donate: bool = True,
         test_provide: Callable[[int], Provide] | None = None,
         workers: int = 0,
+        given: Callable[[Graph], Arrays] = lambda graph: {},
     ) -> None:
         check_solver(solver)
         self.solver, self.p, self.plan = solver, solver.message, plan
@@ -93,7 +96,7 @@ class Session:
         check_gradients(self.train.graph)
         self.p = in_iterations(solver, self.train.graph)
         self.key = jax.random.key(self.seed)
-        self._sizes, self._donate = Sizes(self.train), donate
+        self._sizes, self._donate, self._given = Sizes(self.train), donate, given
         self._step_of = lru_cache(KEPT)(self._make_step)
         self.batches = Batches(self.train, 0, provide, workers=workers)
         self.tests = tuple(
@@ -103,7 +106,7 @@ class Session:
         graphs = [net.program.graph for net in self.tests]
         check_sinks([self.train.graph, *graphs])
         self.monitors = find(solver, self.train.graph, graphs)
-        self.set_blobs(*self.train.init(self.seed))
+        self.set_blobs(*self.train.init(self.seed, given(self.train.graph)))
         self.sinking = True  # off: what layers write to files is left out
         log.info("Solver scaffolding done.")
 
@@ -114,7 +117,7 @@ class Session:
         log.info("Creating test net (#%d) %s", index, net.origin)
         program = self._compile(net)
         shared = shared_blobs(self.train.graph, program.graph)
-        blobs, state = program.init(self.seed)
+        blobs, state = program.init(self.seed, self._given(program.graph))
         own = {k: v for k, v in {**blobs, **state}.items() if k not in shared}
         key = jax.random.fold_in(self.key, zlib.crc32(f"test {index}".encode()))
         iterations, whole = self.p.test_iter[index], None

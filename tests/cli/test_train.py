@@ -68,6 +68,14 @@ def test_weights_are_told_blob_by_blob(folder, log):
     assert "] 2 ignored, 2 kept" in told
 
 
+def test_what_is_loaded_is_not_drawn(folder, log, monkeypatch):
+    def draw(filler, shape, rng):
+        raise AssertionError("a filler for a blob that the file has")
+
+    monkeypatch.setattr("netc.compile.fill", draw)
+    assert train("-weights", "tiny_iter_2.caffemodel", "--no-run-dir") == 0
+
+
 def test_weights_are_where_training_starts(folder, log):
     start = read_weights("tiny_iter_2.caffemodel").layers
     wanted = {layer.name: layer.blobs for layer in start if layer.blobs}
