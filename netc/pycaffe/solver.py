@@ -12,6 +12,7 @@ from netc import snapshot
 from netc.compile import Arrays
 from netc.errors import SolverError
 from netc.load import Loaded, read_solver
+from netc.overrides import override_solver
 from netc.pycaffe import mode
 from netc.pycaffe.blob import Blob
 from netc.pycaffe.net import Net
@@ -65,11 +66,14 @@ class _Loop(Loop):
 class Solver:
     """A solver read from a file, one iteration at a time or to the end.
 
+    freeze: layers to leave as they are, regular expressions separated by commas, as --freeze.
     net: the training net. test_nets: the nets it is tested on. All share blobs by layer name.
     """
 
-    def __init__(self, solver_file: str) -> None:
+    def __init__(self, solver_file: str, freeze: str = "") -> None:
         loaded = read_solver(solver_file)
+        if freeze:
+            loaded = override_solver(loaded, (), [freeze])
         if loaded.message.random_seed < 0 and mode._settings.seed is not None:
             loaded.message.random_seed = mode._settings.seed
         self._prefix = snapshot.prefix_of(loaded.message.snapshot_prefix, solver_file)
@@ -206,13 +210,13 @@ class Solver:
         self._publish()
 
 
-def get_solver(solver_file: str) -> Solver:
+def get_solver(solver_file: str, freeze: str = "") -> Solver:
     """The solver that a file describes, of the class its type names."""
-    return _CLASSES.get(read_solver(solver_file).message.type, Solver)(solver_file)
+    return _CLASSES.get(read_solver(solver_file).message.type, Solver)(solver_file, freeze)
 
 
 def _typed(name: str) -> type[Solver]:
-    def __init__(self: Solver, solver_file: str) -> None:
+    def __init__(self: Solver, solver_file: str, freeze: str = "") -> None:
         loaded: Loaded[SolverParameter] = read_solver(solver_file)
         if loaded.message.type != name:
             raise SolverError(
@@ -220,7 +224,7 @@ def _typed(name: str) -> type[Solver]:
                 loaded.source.at("type") or solver_file,
                 "get_solver picks the class by the type",
             )
-        Solver.__init__(self, solver_file)
+        Solver.__init__(self, solver_file, freeze)
 
     return type(f"{name}Solver", (Solver,), {"__init__": __init__, "__doc__": f"A {name} solver."})
 

@@ -50,6 +50,19 @@ def test_the_class_is_that_of_the_type(make):
         caffe.AdamSolver("solver.prototxt")
 
 
+def test_frozen_layers_stay(make, inputs):
+    make()
+    for solver in (
+        caffe.SGDSolver("solver.prototxt", "ip1"),
+        caffe.get_solver("solver.prototxt", freeze="ip1"),
+    ):
+        fill(solver.net, inputs)
+        before = blobs(solver.net)
+        solver.step(1)
+        moved = {k for k, v in blobs(solver.net).items() if (v != before[k]).any()}
+        assert moved == {("ip2", 0), ("ip2", 1)}
+
+
 def test_a_step_on_inputs_is_sgd(make, inputs):
     """V = 0.9 V + rate g; W = W - V; the diff left behind is V."""
     solver = make()
