@@ -20,6 +20,7 @@ COMMANDS = {
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",
     "diff": "tell where two nets, two solvers or two files of weights differ",
+    "verify": "compare a net with what Caffe computed of it, layer by layer",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",
