@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from netc.errors import DataError
 from netc.files import atomic
 
 PASS = "pass"
+CHUNK = 1 << 14  # bytes of a chunk at least
+SLACK = 1 << 20  # bytes of headers, and of the index of chunks
 
 
 def write_pass(path: str, k: int, sets: Mapping[str, np.ndarray]) -> None:
@@ -32,13 +34,29 @@ def write_pass(path: str, k: int, sets: Mapping[str, np.ndarray]) -> None:
     try:
         if k == 0 or not os.path.exists(path):
             with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+                _reserve(file, 2 * _size(sets))
                 _append(h5, 0, sets, path)
             return
+        with open(path, "r+b") as file:
+            _reserve(file, os.path.getsize(path) + 2 * _size(sets))
         with h5py.File(path, "r+") as h5:
             _append(h5, _rows_before(h5, k), sets, path)
     except OSError as e:
         reason = os.strerror(e.errno) if e.errno else str(e)
         raise DataError(f"Failed to open HDF5 file: {reason}", path) from None
+
+
+def _size(sets: Mapping[str, np.ndarray]) -> int:
+    return sum(values.nbytes for values in sets.values())
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the room for so many bytes of data; HDF5 gives back what it leaves over.
+
+    Raises OSError on a full disk, of which HDF5 itself would crash.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size + size // 64 + SLACK)
 
 
 def _rows_before(h5: Any, k: int) -> int:
@@ -54,7 +72,9 @@ def _append(h5: Any, start: int, sets: Mapping[str, np.ndarray], path: str) -> N
         row = values.shape[1:]
         data = h5.get(name)
         if data is None:
-            data = h5.create_dataset(name, (0, *row), values.dtype, maxshape=(None, *row))
+            rows = max(len(values), -(-CHUNK * len(values) // max(values.nbytes, 1)))
+            limits = {"maxshape": (None, *row), "chunks": (rows, *row)}
+            data = h5.create_dataset(name, (0, *row), values.dtype, **limits)
         if data.shape[1:] != row or data.maxshape[0] is not None:
             raise DataError(
                 f"rows of {dims(row)} cannot be put into data set '{name}' of {dims(data.shape)}",
@@ -75,8 +95,12 @@ def write_rows(path: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]
 
     try:
         with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+            size = 0
 
             def put(sets: Mapping[str, np.ndarray]) -> None:
+                nonlocal size
+                size += _size(sets)
+                _reserve(file, size + _size(sets))
                 held: Any = h5.get(next(iter(sets)))
                 _append(h5, 0 if held is None else len(held), sets, path)
 
