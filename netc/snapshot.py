@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,8 +91,9 @@ def write(
 
     best: takes a copy of the weights that are tested, the averages where there are any.
 
-    Raises SnapshotError when one cannot be written; what was there before stays.
+    Raises SnapshotError when one cannot be written; those that were not there before are then gone.
     """
+    new = [Path(path) for path in where if path and not os.path.exists(path)]
     state = SolverStateFile(iteration, where.model, tuple(history), current_step)
     try:
         write_weights(where.model, net, blobs)
@@ -109,6 +111,9 @@ def write(
             json.dump(content, file, indent=1)
         write_state(where.state, state)
     except (NetcError, OSError) as error:
+        for path in new:
+            with suppress(OSError):
+                path.unlink()
         reason = error.message if isinstance(error, NetcError) else error.strerror or str(error)
         raise SnapshotError(f"the snapshot was not written: {reason}", where.state) from error
     return where if average is not None else where._replace(average="")

@@ -243,6 +243,17 @@ def test_a_full_disk_costs_a_warning(folder, logger, monkeypatch, way, end, capf
     loop.session.close()
 
 
+def test_a_disk_that_fills_up_on_the_way_has_no_part_of_a_snapshot(folder, monkeypatch):
+    def full(*_):
+        raise FULL
+
+    monkeypatch.setattr(snapshot, "write_state", full)
+    before = sorted(os.listdir())
+    with pytest.raises(SnapshotError, match="No space left on device"):
+        save(trained(tiny.changed(SOLVER, ema_decay=0.5), 1), "p")
+    assert sorted(os.listdir()) == before
+
+
 def test_a_folder_that_is_gone_is_made_again(folder, logger, capfd):
     from netc.train.log import to_stderr
 
