@@ -92,6 +92,11 @@ class Loop:
             self.finish()
         log.info("Optimization stopped early." if self.stopping else "Optimization Done.")
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the end of the run is in no snapshot, though it should be."""
+        return self.p.snapshot_after_train and self.saved_at != self.session.iteration
+
     def one(self) -> None:
         """One iteration with what is due around it."""
         session, p = self.session, self.p
@@ -281,7 +286,7 @@ class Loop:
         """The last snapshot, the last loss, the last test."""
         session, p = self.session, self.p
         it = session.iteration
-        if p.snapshot_after_train and self.saved_at != it:
+        if self.unsaved:
             self.save()
         if self.stopping:
             return

@@ -66,6 +66,8 @@ class Options:
 def train(solver: Loaded[SolverParameter], options: Options) -> int:
     """Train from fillers, weights or a snapshot to max_iter; the exit status.
 
+    It is 1 where the last snapshot could not be written.
+
     Raises NetcError of every kind for what is wrong with the files or goes wrong on the way.
     """
     log.info("Use %s.", options.platform.upper())
@@ -96,7 +98,7 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
             tell_profile(session, time.perf_counter() - began)
     finally:
         session.close()
-    return 0
+    return int(loop.unsaved)
 
 
 def _snapshot(options: Options, prefix: str) -> Snapshot | None:
