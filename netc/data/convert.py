@@ -114,7 +114,9 @@ def convert_imageset(
             if count % PROGRESS == 0:
                 log(f"Processed {count} files.")
         if not count:
-            raise DataError(f"none of the images can be read below '{root}'", listfile)
+            joined = os.path.isdir(root) and not root.endswith(os.sep)
+            hint = f"names are put right behind it: '{root}{os.sep}'" if joined else None
+            raise DataError(f"none of the images can be read below '{root}'", listfile, hint)
     if count % PROGRESS:
         log(f"Processed {count} files.")
     return tuple(unreadable)

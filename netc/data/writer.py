@@ -177,5 +177,6 @@ def write_database(
             finally:
                 store.close()
     except (OSError, error) as e:
-        reason = getattr(e, "strerror", None) or e
-        raise DataError(f"the database cannot be written: {reason}", path) from None
+        reason = getattr(e, "strerror", None)
+        hint = None if reason else "is the disk full?"
+        raise DataError(f"the database cannot be written: {reason or e}", path, hint) from None

@@ -12,3 +12,12 @@ def golden(monkeypatch):
         pytest.skip("the recordings tests/golden/data are not here")
     monkeypatch.chdir(GOLDEN)
     return GOLDEN
+
+
+@pytest.fixture
+def limit_files():
+    """Limits the size of files, which they meet as they meet a full disk."""
+    resource = pytest.importorskip("resource", reason="no limits on files here")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -135,6 +135,7 @@ def test_bad_lines_are_reported_together(folder):
         ({"resize_width": -3, "resize_height": -3}, UsageError, "got -3 and -3"),
         ({"encode_type": "xyz"}, DataError, "a b.png: cannot encode an image as 'xyz'"),
         ({"root": "elsewhere/"}, DataError, "list: none of the images can be read below 'elsew"),
+        ({"root": "."}, DataError, r"below '.'\nhint: names are put right behind it: './'"),
         ({"listfile": "lits"}, ParseError, "lits: Failed to open file"),
         ({"listfile": "blank"}, DataError, "blank: the list is empty"),
     ],

@@ -1,7 +1,5 @@
 """Rows put into HDF5 files."""
 
-import resource
-
 import h5py
 import numpy as np
 import pytest
@@ -12,16 +10,11 @@ from netc.errors import DataError
 LARGE = np.zeros((1, 1 << 20), np.float32)
 
 
-@pytest.fixture
-def full_disk():
-    """No file may hold much more than two of these arrays."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (SLACK + 5 * LARGE.nbytes // 2, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+LIMIT = SLACK + 5 * LARGE.nbytes // 2
 
 
-def test_a_full_disk_leaves_the_passes_before(full_disk, tmp_path):
+def test_a_full_disk_leaves_the_passes_before(limit_files, tmp_path):
+    limit_files(LIMIT)
     path = str(tmp_path / "out.h5")
     write_pass(path, 0, {"data": LARGE})
     for _ in range(2):
@@ -32,7 +25,8 @@ def test_a_full_disk_leaves_the_passes_before(full_disk, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
 
 
-def test_a_full_disk_leaves_no_part_of_a_file(full_disk, tmp_path):
+def test_a_full_disk_leaves_no_part_of_a_file(limit_files, tmp_path):
+    limit_files(LIMIT)
     with (
         pytest.raises(DataError, match="File too large"),
         write_rows(str(tmp_path / "f.h5")) as put,

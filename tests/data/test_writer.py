@@ -47,6 +47,14 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         pass
 
 
+def test_a_full_disk_leaves_nothing(tmp_path, limit_files):
+    full = r"db: the database cannot be written: (.|\n)*disk full"
+    with pytest.raises(DataError, match=full), write_database(str(tmp_path / "db")) as out:
+        limit_files(1 << 20)
+        out.put(b"key", bytes(1 << 22))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("backend", STORES)
 def test_what_was_begun_is_gone_on_with(tmp_path, backend):
     path = str(tmp_path / "db")
