@@ -28,10 +28,10 @@ from netc.data.feeds import Feed, open_feed
 from netc.data.order import Order
 from netc.data.sources import open_source
 from netc.data.writer import write_database
-from netc.load import parse_net
+from netc.load import parse_net, read_net
 from netc.schema import DataParameter
 
-GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "nets"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 LAYER = """layer { name: "data" type: "Data" top: "data" top: "label"
     data_param { source: "%s" backend: LMDB batch_size: %d %s } transform_param { %s } }"""
 SHUFFLE = "shuffle: true"
@@ -146,9 +146,7 @@ def memory() -> tuple[int, int]:
 def train(folder: Path, iterations: int) -> None:
     print("| net | batch | waiting for data |\n|---|---|---|")
     for name, database, batch in NETS:
-        with np.load(GOLDEN / f"{name}_train.npz") as recording:
-            text = recording["net"].tobytes().decode()
-        layers = parse_net(text).message
+        layers = read_net(EXAMPLES / name / "train_val.prototxt").message
         inputs = [layer for layer in layers.layer if not layer.bottom]
         for layer in inputs:
             layers.layer.remove(layer)

@@ -1,6 +1,6 @@
 """Whole training steps, netc against PyTorch: `python benchmarks/nets.py [NAME ...] [--rounds N]`.
 
-The nets are those of tests/golden/nets at the batch sizes below; a step is forward, backward and an
+The nets are those of examples/ at the batch sizes below; a step is forward, backward and an
 SGD update with momentum. Both run in this process, in turn, and the best of the rounds counts.
 Without PyTorch only netc's figures are printed. `--compile` measures the time to compile instead,
 cold and from the persistent cache; `--frozen` what freezing layers saves of CaffeNet's step.
@@ -22,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from netc.compile import Program, compile_net
-from netc.load import Loaded, parse_net
+from netc.load import read_net
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit, persistent_cache
+from netc.opening import stand_in
 from netc.overrides import freeze_net
 from netc.phase import net_state
 from netc.schema import Phase, SolverParameter
@@ -33,43 +34,24 @@ from netc.summary.text import operations
 from netc.train.step import make_step, start
 from netc.train.timing import noise
 
-GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "nets"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 NETS = {
-    "lenet": ("lenet_train", 64),
-    "cifar10_quick": ("cifar10_quick_train", 100),
-    "caffenet": ("caffenet", 16),
-    "googlenet": ("googlenet_train", 8),
-    "squeezenet": ("squeezenet", 8),
+    "lenet": (64, 1, 28, 28),
+    "cifar10_quick": (100, 3, 32, 32),
+    "caffenet": (16, 3, 227, 227),
+    "googlenet": (8, 3, 224, 224),
+    "squeezenet": (8, 3, 227, 227),
 }
 FROZEN = {"nothing": (), "conv1 to conv5": ("conv.",), "all but fc8": ("conv.,fc[67]",)}
 SOLVER = SolverParameter(
     base_lr=1e-4, lr_policy="fixed", momentum=0.9, weight_decay=5e-4, max_iter=1000
 )
-SMALL = 'weight_filler { type: "msra" }'
-LABEL = 'layer { name: "label" type: "Input" top: "label" input_param { shape { dim: %d } } }'
-LOSS = 'layer { name: "L" type: "SoftmaxWithLoss" bottom: "%s" bottom: "label" top: "L" }'
 
 
 def program(name: str, freeze: Sequence[str] = ()) -> Program:
-    """A net at its batch size, with msra weights, and a loss if the recording has none.
-
-    freeze: as `netc train --freeze` takes it.
-    """
-    file, batch = NETS[name]
-    with np.load(GOLDEN / f"{file}.npz") as recording:
-        text = bytes(recording["net"]).decode()
-    text = text.replace("num_output:", f"{SMALL} num_output:")
-    loaded = parse_net(text, name)
-    scores = None
-    if not any(layer.type == "SoftmaxWithLoss" for layer in loaded.message.layer):
-        prob = next(x for x in loaded.message.layer if x.type == "Softmax")
-        scores = prob.bottom[0]
-        text += "\n" + LABEL % batch
-        loaded = parse_net(text + "\n" + LOSS % scores, name)
-    for layer in loaded.message.layer:
-        for shape in layer.input_param.shape:
-            shape.dim[0] = batch
-    net = freeze_net(Loaded(*loaded), freeze)
+    """The training net of an example on data of its shape. freeze: as `netc train --freeze`."""
+    net = stand_in(read_net(EXAMPLES / name / "train_val.prototxt"), {"data": NETS[name]})
+    net = freeze_net(net, freeze)
     return compile_net(net, net_state(Phase.TRAIN), Plan(jax.default_backend()))
 
 
@@ -148,7 +130,7 @@ def compare(names: list[str], rounds: int) -> None:
         calls |= {o: torch_calls(p, last) for o, last in others.items()}
         for i, what in enumerate(("forward", "step")):
             times = best({k: c[i] for k, c in calls.items()}, rounds)
-            row = f"| {name} | {NETS[name][1]} | {what} | {times['netc']:.1f} | "
+            row = f"| {name} | {NETS[name][0]} | {what} | {times['netc']:.1f} | "
             print(
                 row
                 + "".join(f"{times[o]:.1f} | {times['netc'] / times[o]:.2f} | " for o in others),
