@@ -365,6 +365,7 @@ from .layer_cases import (  # noqa: E402
     bn,
     conv,
     face,
+    flow,
     inputs,
     loss,
     neuron,
@@ -383,5 +384,5 @@ CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *segment.CASES, *face.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
-    *conv.CASES, *spatial.CASES, *recurrent.CASES, *inputs.CASES, *python.CASES,
+    *conv.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

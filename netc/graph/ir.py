@@ -138,6 +138,11 @@ class Graph:
         }
 
     @cached_property
+    def clocks(self) -> tuple[str, ...]:
+        """Keys of the memory that holds the iteration of the training."""
+        return tuple(n.memory[0] for n in self.nodes if n.set_up.clock)
+
+    @cached_property
     def carried(self) -> tuple[str, ...]:
         """Keys of all that is carried from pass to pass: state and memory."""
         return (*(p.key for p in self.params if p.carried), *self.memory)

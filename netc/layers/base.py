@@ -58,7 +58,8 @@ class Layer(NamedTuple):
     state_first before them.
     read: what a file holds for this layer as this layer would have it, where programs wrote it
     otherwise.
-    memory: carried likewise, but in no file and not shared; `apply` has it after the state.
+    memory: carried likewise, but in no file and not shared; `apply` has it after the state. clock:
+    the first of it is the iteration of the training, 0 outside one.
     channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
     on CPU; otherwise it only serves bottoms that are in that order already.
     random: whether `apply` draws; only then is `rng` a key, else it is None.
@@ -82,6 +83,7 @@ class Layer(NamedTuple):
     feed: Feed | None = None
     labels: LabelRule | None = None
     memory: tuple[BlobSpec, ...] = ()
+    clock: bool = False
     rows: Callable[..., Any] | None = None
     padded: bool = False
     state_first: bool = False
@@ -129,15 +131,15 @@ class LayerDef:
         what = f"{message} (layer '{self.param.name}', {self.param.type})"
         raise kind(what, where, hint)
 
-    def check_images(self) -> None:
-        """The first bottom must be (num, channels, height, width)."""
-        shape = self.bottoms[0].shape
+    def check_images(self, bottom: int = 0) -> None:
+        """The bottom must be (num, channels, height, width)."""
+        shape = self.bottoms[bottom].shape
         if len(shape) != 4:
             self.fail(
                 "Input must have 4 axes, corresponding to (num, channels, height, width); "
-                f"bottom '{self.param.bottom[0]}' is {dims(shape)}",
+                f"bottom '{self.param.bottom[bottom]}' is {dims(shape)}",
                 "bottom",
-                0,
+                bottom,
             )
 
     def axis(self, axis: int, bottom: int = 0, field: str = "axis") -> int:

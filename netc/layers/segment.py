@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from netc import lowering
 from netc.layers.base import (
     BlobSpec,
@@ -122,18 +120,6 @@ def _interpolated_size(d: LayerDef, size: Shape) -> Shape:
     return tuple(n + (n - 1) * (p.zoom_factor - 1) for n in shrunk)
 
 
-def _weights(size: int, out: int) -> np.ndarray:
-    """Linear interpolation as a matrix (out, size); first and last pixels fall on each other."""
-    step = np.float32(size - 1) / np.float32(out - 1) if out > 1 else np.float32(0)
-    at = step * np.arange(out, dtype=np.float32)
-    low = at.astype(int)
-    share = at - low.astype(np.float32)
-    weights = np.zeros((out, size), np.float32)
-    np.add.at(weights, (np.arange(out), low), 1 - share)
-    np.add.at(weights, (np.arange(out), np.minimum(low + 1, size - 1)), share)
-    return weights
-
-
 @register("Interp", bottoms=(1, 2), tops=1)
 def interp(d: LayerDef) -> Layer:
     """Resize bilinearly, corners on corners: (N, C, H, W) -> (N, C, H', W').
@@ -158,19 +144,14 @@ def interp(d: LayerDef) -> Layer:
     out = _interpolated_size(d, size)
     if min(out) < 1:
         d.fail(f"height and width should be positive, got {dims(out)}", "interp_param")
-    rows, columns = (_weights(n, m) for n, m in zip(size, out, strict=True))
+    weights = [lowering.resize.between_corners(n, m) for n, m in zip(size, out, strict=True)]
 
-    def forward(blobs, x, *like, order="nchw"):
-        for name, cropped, weights in zip("hw", size, (rows, columns), strict=True):
-            at = order.index(name)
-            x = lax.slice_in_dim(x, -p.pad_beg, cropped - p.pad_beg, axis=at)
-            if cropped != len(weights):
-                taps = jnp.asarray(weights, x.dtype)
-                equation = f"o{name},{order}->{order.replace(name, 'o')}"
-                x = jnp.einsum(equation, taps, x, precision=lax.Precision.HIGHEST)
-        return x
+    def forward(blobs, x, *like, layout="NCHW"):
+        for name, cropped in zip("HW", size, strict=True):
+            x = lax.slice_in_dim(x, -p.pad_beg, cropped - p.pad_beg, axis=layout.index(name))
+        return lowering.resize.resize(x, weights, layout)
 
-    return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, order="nhwc"))
+    return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))
 
 
 CARRY = 2.0**20  # counts above it go to the second half of the memory, so that float32 is exact

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netc.lowering import affine as affine
     from netc.lowering import boxes as boxes
     from netc.lowering import conv as conv
+    from netc.lowering import correlate as correlate
     from netc.lowering import dense as dense
     from netc.lowering import elementwise as elementwise
     from netc.lowering import lrn as lrn
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from netc.lowering import pool as pool
     from netc.lowering import recurrent as recurrent
     from netc.lowering import reduce as reduce
+    from netc.lowering import resize as resize
     from netc.lowering import rois as rois
+    from netc.lowering import sample as sample
     from netc.lowering import windows as windows
 
 _MODULES = (
     "affine",
     "boxes",
     "conv",
+    "correlate",
     "dense",
     "elementwise",
     "lrn",
@@ -36,7 +40,9 @@ _MODULES = (
     "pool",
     "recurrent",
     "reduce",
+    "resize",
     "rois",
+    "sample",
     "windows",
 )
 

@@ -16,6 +16,7 @@ SCORES = ("score", "label")
 DEPTHWISE = 'convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }'
 
 FIELDS = {
+    "Accum": "accum_param { have_reference: true }",
     "Accuracy": "accuracy_param { top_k: 5 }",
     "BN (parsenet)": "bn_param { scale_filler { value: 1 } var_eps: 1e-10 }",
     "BN (pspnet)": "bn_param { slope_filler { value: 1 } momentum: 0.95 }",
@@ -33,6 +34,9 @@ FIELDS = {
     "ConvolutionDepthwise": DEPTHWISE,
     "Convolution3D": "convolution3d_param { num_output: 64 kernel_size: 3 kernel_depth: 3 pad: 1 "
     "temporal_pad: 1 }",
+    "Correlation": "correlation_param { pad: 20 kernel_size: 1 max_displacement: 20 stride_2: 2 }",
+    "Correlation1D": "correlation_param { pad: 40 kernel_size: 1 max_displacement: 40 "
+    "single_direction: -1 }",
     "Crop": "crop_param { axis: 2 offset: 0 }",
     "Data": 'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '
     "transform_param { scale: 0.00390625 }",
@@ -46,6 +50,7 @@ FIELDS = {
     "DetectionEvaluate": "detection_evaluate_param { num_classes: 21 overlap_threshold: 0.5 }",
     "DetectionOutput": "detection_output_param { num_classes: 3 code_type: CENTER_SIZE "
     "confidence_threshold: 0.01 keep_top_k: 200 nms_param { nms_threshold: 0.45 top_k: 400 } }",
+    "Downsample": "downsample_param { top_height: 6 top_width: 8 }",
     "Dropout": "dropout_param { dropout_ratio: 0.5 }",
     "DummyData": "dummy_data_param { shape { dim: 64 dim: 3 dim: 32 dim: 32 } "
     'data_filler { type: "gaussian" } }',
@@ -65,6 +70,8 @@ FIELDS = {
     "Interp": "interp_param { zoom_factor: 8 }",
     "LRN": "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }",
     "LSTM": f"recurrent_param {{ num_output: 256 {UNIFORM} }}",
+    "LpqLoss": "lpq_loss_param { p: 2 q: 0.5 }",
+    "Mean": "mean_param { operation: SUBTRACT value: 104 value: 117 value: 123 }",
     "MemoryData": "memory_data_param { batch_size: 64 channels: 1 height: 28 width: 28 }",
     "Normalize (happynear)": 'normalize_param { normalize_type: "L2" }',
     "MultiBoxLoss": "multibox_loss_param { num_classes: 3 code_type: CENTER_SIZE "
@@ -85,6 +92,7 @@ FIELDS = {
     "Reduction": "reduction_param { operation: MEAN axis: 1 }",
     "Reorg": "reorg_param { stride: 2 }",
     "ROIPooling": "roi_pooling_param { pooled_h: 7 pooled_w: 7 spatial_scale: 0.0625 }",
+    "Resample": "resample_param { type: LINEAR height: 384 width: 512 }",
     "Reshape": "reshape_param { shape { dim: 0 dim: -1 } }",
     "SPP": "spp_param { pyramid_height: 2 }",
     "Scale": "scale_param { bias_term: true }",
@@ -101,21 +109,26 @@ FIELDS = {
 }
 BOTTOMS = {
     "Accuracy": SCORES,
+    "Accum": ("low", "high", "data"),
     "Axpy": ("factor", "data", "summand"),
     "BatchReindex": ("data", "index"),
     "CenterLoss": ("feature", "label"),
     "BoxAnnotatorOHEM": ("rois", "loss", "label", "bbox_weight"),
     "ContrastiveLoss": ("a", "b", "similar"),
+    "Correlation": ("a", "b"),
+    "Correlation1D": ("left", "right"),
     "Crop": ("data", "reference"),
     "Crop (fcn)": ("data", "reference"),
     "DetectionEvaluate": ("detections", "label"),
     "DetectionOutput": ("mbox_loc", "mbox_conf", "mbox_priorbox"),
     "Filter": ("data", "selector"),
+    "FlowWarp": ("image", "flow"),
     "HDF5Output": ("data", "label"),
     "HingeLoss": SCORES,
     "InfogainLoss": ("probability", "label", "infogain"),
     "LSTM": ("data", "cont"),
     "LSTMUnit": ("cell", "gates", "cont"),
+    "LpqLoss": ("flow", "truth"),
     "MultinomialLogisticLoss": ("probability", "label"),
     "MultiBoxLoss": ("mbox_loc", "mbox_conf", "mbox_priorbox", "label"),
     "PSROIPooling": ("data", "rois"),

@@ -24,6 +24,7 @@ MESSAGES = {
     "SyncBN": ("bn_param",),
     "ConvolutionDepthwise": ("convolution_param",),
     "Convolution3D": ("convolution3d_param", "convolution_param"),
+    "Correlation1D": ("correlation_param",),
     "Deconvolution": ("convolution_param",),
     "Deconvolution3D": ("convolution3d_param", "convolution_param"),
     "DenseImageData": ("dense_image_data_param", "transform_param"),

@@ -70,6 +70,12 @@ def _spp(s: Sizes) -> int:
     return s.node.param.spp_param.pyramid_height * math.prod(s.bottoms[0])
 
 
+def _correlation(s: Sizes) -> int:
+    """A product and a sum for every displacement, pixel of the patch and channel."""
+    patch = s.node.param.correlation_param.kernel_size**2 * s.bottoms[0][1]
+    return 2 * patch * math.prod(s.tops[0])
+
+
 def _recurrent(s: Sizes) -> int:
     """The products of every step, and of the static input once; the elements of the LSTM's cell."""
     blobs, (steps, streams) = s.node.set_up.blobs, s.bottoms[0][:2]
@@ -117,7 +123,13 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "SyncBN": each(7),
     "MVN": each(5),
     "Axpy": each_top(2),
+    "Correlation": _correlation,
+    "Correlation1D": _correlation,
+    "FlowWarp": each_top(8),
     "Interp": each_top(8),
+    "Accum": each_top(8),
+    "ChannelNorm": each(2),
+    "Mean": each(4),
     "SpatialTransformer": each_top(12),
     "Scale": _scale,
     "Bias": each(1),
@@ -151,6 +163,7 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "TripletLoss": each(6),
     "SmoothL1Loss": each(5),
     "L1Loss": each(3),
+    "LpqLoss": each(4),
     "Reduction": each(1),
     "ArgMax": each(2),
     "Accuracy": each(1),
