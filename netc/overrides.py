@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from netc.errors import NetcError, Source, Span, UsageError, did_you_mean
 from netc.load import Loaded, read_net
-from netc.prototxt import parse
+from netc.prototxt import SourceMap, parse
 from netc.schema import LayerParameter, NetParameter, SolverParameter, is_repeated
 
 LAYER = "layer."
@@ -28,13 +28,13 @@ def override_solver(
     freeze: as `freeze_net` takes it. A net named by file that changes is read and put in its place.
     Raises UsageError and ParseError.
     """
-    message = SolverParameter()
+    message, source = SolverParameter(), solver.source
     message.CopyFrom(solver.message)
     for setting in settings:
         if not setting.startswith(LAYER):
             path, value = _split(setting)
-            _assign(message, path.split("."), value, setting)
-    changed = Loaded(message, solver.source, solver.warnings)
+            source = _assign(message, source, path.split("."), value, setting)
+    changed = Loaded(message, source, solver.warnings)
     for_layers = [s for s in settings if s.startswith(LAYER)]
     if not (for_layers or freeze):
         return changed
@@ -59,7 +59,7 @@ def in_training_net(
         net = change(net)
         getattr(message, inline).CopyFrom(net.message)
         fields[inline] = [net.source]
-    return solver._replace(message=message, source=type(solver.source)(solver.source.span, fields))
+    return solver._replace(message=message, source=SourceMap(solver.source.span, fields))
 
 
 def override_net(net: Net, settings: Sequence[str]) -> Net:
@@ -68,16 +68,18 @@ def override_net(net: Net, settings: Sequence[str]) -> Net:
     `layer.conv1.lr_mult=0` and `layer.conv1.decay_mult=0` are for all of a layer's blobs.
     Raises UsageError.
     """
-    message = NetParameter()
+    message, fields = NetParameter(), dict(net.source.fields)
     message.CopyFrom(net.message)
+    nodes = fields["layer"] = [net.source.node("layer", i) for i in range(len(message.layer))]
     for setting in settings:
         path, value = _split(setting)
-        layers, field = _find(message, path.removeprefix(LAYER), setting)
-        for layer in layers:
+        found, field = _find(message, path.removeprefix(LAYER), setting)
+        for i in found:
+            layer = message.layer[i]
             if field in PARAM_FIELDS:
                 _set_all(layer, field)
-            _assign(layer, field.split("."), value, setting)
-    return net._replace(message=message)
+            nodes[i] = _assign(layer, nodes[i], field.split("."), value, setting)
+    return net._replace(message=message, source=SourceMap(net.source.span, fields))
 
 
 def freeze_net(net: Net, patterns: Sequence[str]) -> Net:
@@ -122,12 +124,13 @@ def _split(setting: str) -> tuple[str, str]:
     return path.strip(), value.strip()
 
 
-def _find(net: NetParameter, path: str, setting: str) -> tuple[list[LayerParameter], str]:
+def _find(net: NetParameter, path: str, setting: str) -> tuple[list[int], str]:
     """The layers whose name `path` starts with, and the field after it: names may hold dots."""
     names = sorted({layer.name for layer in net.layer}, key=len, reverse=True)
     for name in names:
         if path.startswith(f"{name}."):
-            return [x for x in net.layer if x.name == name], path[len(name) + 1 :]
+            found = [i for i, layer in enumerate(net.layer) if layer.name == name]
+            return found, path[len(name) + 1 :]
     wanted = path.split(".")[0]
     raise UsageError(f"--set {setting}: no layer '{wanted}'", hint=did_you_mean(wanted, names))
 
@@ -138,7 +141,10 @@ def _set_all(layer: LayerParameter, field: str) -> None:
         param.ClearField(field)
 
 
-def _assign(message: Message, path: list[str], value: str, setting: str) -> None:
+def _assign(
+    message: Message, source: SourceMap, path: list[str], value: str, setting: str
+) -> SourceMap:
+    """Set a field of a message that stands at `source`; where it stands from then on."""
     kind, name = message.DESCRIPTOR, path[0]
     field: Any = kind.fields_by_name.get(name)
     if field is None:
@@ -149,12 +155,16 @@ def _assign(message: Message, path: list[str], value: str, setting: str) -> None
     if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
         if len(path) == 1 or is_repeated(field):
             raise UsageError(f"--set {setting}: name a single field inside {name}")
-        _assign(getattr(message, name), path[1:], value, setting)
-        return
-    if len(path) > 1:
-        raise UsageError(f"--set {setting}: {name} is a value and holds no '{path[1]}'")
-    message.ClearField(name)
-    message.MergeFrom(_parsed(message, field, value, setting))
+        inner = source.node(name) if source.get(name) else SourceMap(_at(setting))
+        nodes = [_assign(getattr(message, name), inner, path[1:], value, setting)]
+    else:
+        if len(path) > 1:
+            raise UsageError(f"--set {setting}: {name} is a value and holds no '{path[1]}'")
+        message.ClearField(name)
+        message.MergeFrom(_parsed(message, field, value, setting))
+        count = len(getattr(message, name)) if is_repeated(field) else 1
+        nodes = [SourceMap(_at(setting))] * count
+    return SourceMap(source.span, {**source.fields, name: nodes})
 
 
 def _parsed(message: Message, field: FieldDescriptor, value: str, setting: str) -> Message:
@@ -170,4 +180,5 @@ def _parsed(message: Message, field: FieldDescriptor, value: str, setting: str) 
 
 
 def _at(setting: str) -> Span:
-    return Span(Source("--set", setting), setting.index("=") + 1)
+    at = setting.index("=") + 1
+    return Span(Source("--set", setting), at, len(setting) - at)

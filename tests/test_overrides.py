@@ -158,8 +158,28 @@ def test_a_value_is_pointed_at():
     assert caught.value.render() == (
         "--set:1:9: --set base_lr=fast: base_lr takes a number, not 'fast'.\n"
         "    base_lr=fast\n"
-        "            ^"
+        "            ^~~~"
     )
+
+
+def test_what_is_set_stands_on_the_command_line():
+    text = 'net: "net.prototxt" stepvalue: 5 plateau { patience: 3 }'
+    settings = ["stepvalue=[7, 6]", "plateau.monitor=loss", "early_stop.patience=0"]
+    source = override_solver(parse_solver(text, "solver.prototxt"), settings).source
+    places = {
+        ("stepvalue", 1): "--set:1:11",
+        ("plateau", "monitor"): "--set:1:17",
+        ("plateau", "patience"): "solver.prototxt:1:54",
+        ("early_stop", "patience"): "--set:1:21",
+        ("net",): "solver.prototxt:1:6",
+    }
+    assert {path: str(source.at(*path)) for path in places} == places
+
+
+def test_what_is_set_in_layers_stands_on_the_command_line():
+    layers = override_net(parse_net(NET, "net.prototxt"), ["layer.drop.top=x"]).source
+    assert [str(layers.at("layer", i, "top", 0)) for i in (2, 3)] == ["--set:1:16"] * 2
+    assert str(layers.at("layer", 3, "include", 0, "phase")) == "net.prototxt:5:55"
 
 
 @pytest.mark.parametrize("setting", ["layer.cnov1.lr_mult=0", "layer.conv1.lr_mul=0", "layer.=1"])
