@@ -53,6 +53,7 @@ FLOORS = {
     "netc.rewrite": 11,
     "netc.show": 11,
     "netc.diff": 12,
+    "netc.predict": 12,
     "netc.verify": 12,
     "netc.cli": 13,
     "netc.__main__": 14,
@@ -63,6 +64,7 @@ HEAVY = {  # packages that nobody imports who does not want to compute
     "netc.solvers": {"jax", "optax"},
     "netc.train": {"jax", "optax"},
     "netc.pycaffe": {"jax"},
+    "netc.predict": {"jax"},
     "netc.verify": {"jax"},
 }
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "train": "train a net, or go on with a snapshot",
     "test": "score a net on its test data",
     "time": "time a net, layer by layer and as a whole",
+    "classify": "tell what is in images: the best classes of each",
+    "detect": "find what is where in images: boxes, or the classes of windows",
     "check": "find mistakes in a net or solver without running it",
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",
