@@ -96,7 +96,7 @@ def resample(d: LayerDef) -> Layer:
     return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))
 
 
-@register("Downsample", bottoms=(1, 2), tops=1, no_gradient=(0, 1))
+@register("Downsample", bottoms=(1, 2), tops=1, no_gradient=(0,))
 def downsample(d: LayerDef) -> Layer:
     """Shrink corners on corners, NaN apart: (N, C, H, W) -> (N, C, top_height, top_width).
 
