@@ -19,7 +19,8 @@ MSRA = 'weight_filler { type: "msra" }'
 def conv(name, bottom, count, stride=1, share="", relu=True):
     shared = f'param {{ name: "{share}w" }} param {{ name: "{share}b" }}' if share else ""
     text = f"""layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}" {shared}
-      convolution_param {{ num_output: {count} kernel_size: 3 pad: 1 stride: {stride} {MSRA} }} }}"""
+      convolution_param {{ num_output: {count} kernel_size: 3 pad: 1 stride: {stride}
+        {MSRA} }} }}"""
     rectified = f"""layer {{ name: "{name}/relu" type: "ReLU" bottom: "{name}" top: "{name}"
       relu_param {{ negative_slope: 0.1 }} }}"""
     return f"{text}\n{rectified if relu else ''}\n"
