@@ -53,6 +53,7 @@ FLOORS = {
     "netc.rewrite": 11,
     "netc.show": 11,
     "netc.diff": 12,
+    "netc.doctor": 12,
     "netc.predict": 12,
     "netc.verify": 12,
     "netc.cli": 13,

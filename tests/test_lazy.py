@@ -53,13 +53,14 @@ with open(path, "w") as file:
     file.write("layers { type: RELU }")
 assert main(["upgrade", path, path]) == 0
 """,
-    "netc diff": f"""
+    "netc diff, netc doctor": f"""
 import os, tempfile
 from netc.cli import main
 path = os.path.join(tempfile.mkdtemp(), "n.prototxt")
 with open(path, "w") as file:
     file.write({NET!r})
 assert main(["diff", path, path]) == 0
+assert main(["doctor", os.path.dirname(path)]) == 0
 """,
     "reading": f"from netc.load import parse_net; parse_net({NET!r})",
     "building": f"""

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from netc import __version__
 from netc.errors import NetcError, UsageError, did_you_mean
@@ -23,6 +24,7 @@ COMMANDS = {
     "convert": "write weights in another format, or as another net needs them",
     "diff": "tell where two nets, two solvers or two files of weights differ",
     "verify": "compare a net with what Caffe computed of it, layer by layer",
+    "doctor": "go through a Caffe project: what works, what differs, what to run instead",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",
@@ -74,6 +76,14 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(
             f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"
         )
+    common, command, parser = _parser(name)
+    args = parser.parse_args(arguments[1:])
+    common.heed_glog(args)
+    return command.run(args)
+
+
+def _parser(name: str) -> tuple[Any, Any, argparse.ArgumentParser]:
+    """The modules that commands share and of this one, and what reads its arguments."""
     common = importlib.import_module("netc.cli.common")
     command = importlib.import_module(f"netc.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
@@ -85,9 +95,13 @@ def _run(arguments: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
     command.add_arguments(parser)
     common.glog_flags(parser)
-    args = parser.parse_args(arguments[1:])
-    common.heed_glog(args)
-    return command.run(args)
+    return common, command, parser
+
+
+def flags(command: str) -> frozenset[str] | None:
+    """The flags of a command, by any of its names; None if there is none."""
+    name = ALIASES.get(command, command)
+    return frozenset(_parser(name)[2]._option_string_actions) if name in COMMANDS else None
 
 
 def _help() -> str:
