@@ -56,6 +56,7 @@ FLOORS = {
     "netc.doctor": 12,
     "netc.predict": 12,
     "netc.verify": 12,
+    "netc.zoo": 12,
     "netc.cli": 13,
     "netc.__main__": 14,
 }

@@ -19,6 +19,7 @@ COMMANDS = {
     "time": "time a net, layer by layer and as a whole",
     "classify": "tell what is in images: the best classes of each",
     "detect": "find what is where in images: boxes, or the classes of windows",
+    "zoo": "list the models below a folder, or fetch the weights of one",
     "check": "find mistakes in a net or solver without running it",
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",

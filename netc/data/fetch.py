@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
-from hashlib import md5
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
@@ -21,7 +21,8 @@ def fetch(url: str, path: Path, checksum: str, log: Callable[[str], None] = prin
     """Fetch a file unless it is there. What was fetched before an interruption is kept in
     `PATH.part` and not fetched again.
 
-    checksum: MD5, in hexadecimal digits. Raises DataError, also for a file there with another sum.
+    checksum: MD5 or SHA1, in hexadecimal digits.
+    Raises DataError, also for a file there with another sum.
     """
     if not path.exists():
         part = path.with_name(f"{path.name}.part")
@@ -63,15 +64,21 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _check(path: Path, checksum: str, remove: bool = False) -> None:
-    with open(path, "rb") as file:
-        digest = md5(usedforsecurity=False)
-        while block := file.read(BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != checksum:
+    name = {32: "md5", 40: "sha1"}[len(checksum)]
+    digest = digest_of(path, name)
+    if digest != checksum:
         if remove:
             path.unlink()
         raise DataError(
-            f"the MD5 sum is {digest.hexdigest()}, that of the data set's file {checksum}",
+            f"the {name.upper()} sum is {digest}, that of the published file {checksum}",
             os.fspath(path),
             None if remove else "remove the file to fetch it, or use it as it is with --from",
         )
+
+
+def digest_of(path: Path, name: str) -> str:
+    """The sum of a file, in hexadecimal digits. name: "md5" or "sha1"."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(name, usedforsecurity=False)
+        ).hexdigest()

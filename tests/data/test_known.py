@@ -4,10 +4,7 @@ import gzip
 import hashlib
 import io
 import tarfile
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from netc.data.datum import parse, pixels
 from netc.data.known import KNOWN, write_known
 from netc.data.lmdb import LmdbSource
 from netc.errors import DataError, UsageError
+from tests.serving import serving
 
 write_known = partial(write_known, log=lambda text: None)
 PIXELS = np.random.RandomState(0).randint(0, 256, (7, 3, 32, 32)).astype(np.uint8)
@@ -196,34 +194,6 @@ def test_existing_databases_are_kept(tmp_path):
 
 
 # Fetching.
-
-
-@contextmanager
-def serving(files, cut=None):
-    """A server of these files; it drops the connection after `cut` bytes of an answer."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            span = self.headers.get("Range")
-            asked.append((self.path[1:], span))
-            data = files.get(self.path[1:])
-            start = int(span.removeprefix("bytes=").rstrip("-")) if span else 0
-            if data is None or start >= len(data):
-                self.send_error(404 if data is None else 416)
-                return
-            self.send_response(206 if span else 200)
-            self.send_header("Content-Length", str(len(data) - start))
-            self.end_headers()
-            self.wfile.write(data[start:][:cut])
-
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(("localhost", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}/", asked
-        server.shutdown()
 
 
 @pytest.fixture
