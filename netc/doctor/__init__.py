@@ -76,13 +76,11 @@ def _look(path: str) -> Look | None:
 
 
 def _prototxt(path: str) -> Look | None:
+    if labels := _labels(path):
+        found = Finding("supported", f"labels {labels}")
+        return Look("label map", lambda place, _: iter([found]))
     kind, look, named = "net", nets.net, []
-    with contextlib.suppress(NetcError):
-        data = read_bytes(path)
-        with contextlib.suppress(NetcError):
-            if is_text(data) and (items := parse(text_of(data), LabelMap).message.item):
-                found = Finding("supported", f"labels {len(items)}")
-                return Look("label map", lambda place, _: iter([found]))
+    with contextlib.suppress(NetcError):  # which looking at it reports
         if is_solver(path):
             kind, look = "solver", nets.solver
             p = read_solver(path, allow_unknown=True).message
@@ -93,6 +91,14 @@ def _prototxt(path: str) -> Look | None:
                 return None  # another program's
             named = [file.path for file in nets.files(loaded)]
     return Look(kind, lambda place, _: look(place), _root(path, named))
+
+
+def _labels(path: str) -> int:
+    """How many labels a file holds, if it is a map of labels."""
+    with contextlib.suppress(NetcError):
+        data = read_bytes(path)
+        return len(parse(text_of(data), LabelMap).message.item) if is_text(data) else 0
+    return 0
 
 
 def _root(path: str, named: list[str]) -> str:

@@ -36,9 +36,10 @@ TOOLS = {
     "test_net": Tool("test", ("-model", "-weights", "-iterations")),
     "net_speed_benchmark": Tool("time", ("-model", "-iterations")),
 }
+QUOTES = ("'", '"', "`")
 _CALL = re.compile(
     rf"""(?:^|(?<=[\s;&|(=`"']))                           # the start of a word
-    (?:[\w.~$\{{}}\-]*/)*                                  # its folder
+    (?:[\w.:~$%\{{}}\-]*[/\\])*                            # its folder
     (?: (?:caffe(?:\.bin|\.exe)?|\$\{{?\w*CAFFE\w*\}}?)["']?\s+(?P<verb>{"|".join(VERBS)})
       | (?P<tool>{"|".join(t for t in TOOLS if " " not in t)})(?:\.bin|\.exe)?["']?
     )(?=[\s"'`;)]|$)(?P<rest>[^;&|`#)\n]*)""",
@@ -64,10 +65,8 @@ def shell(place: Place, flags: Flags) -> Iterator[Finding]:
         joined = _LISTED.sub(" ", re.sub(r"\\\0\s*", "", line))
         if not joined.lstrip().startswith("#"):
             for match in _CALL.finditer(joined):
-                quote = joined[match.start() - 1 : match.start()]
-                rest = (
-                    match["rest"].partition(quote)[0] if quote in tuple("\"'`") else match["rest"]
-                )
+                before = joined[: match.start()][-1:]
+                rest = match["rest"].split(before)[0] if before in QUOTES else match["rest"]
                 yield _call(match, rest, place.of(f"{place.path}:{at}"), flags)
         at += 1 + line.count("\0")
 
@@ -83,9 +82,8 @@ def _call(match: re.Match[str], rest: str, where: str, flags: Flags) -> Finding:
     if unknown := [flag for flag in given if flag not in known]:
         return Finding("missing", f"{name} with {', '.join(unknown)}", where)
     named = [f"{flag} {word}" for flag, word in zip(tool.arguments, words, strict=False)]
-    return Finding(
-        "supported", name, where, " ".join(["netc", tool.command, *named, *words[len(named) :]])
-    )
+    instead = ["netc", tool.command, *named, *words[len(named) :]]
+    return Finding("supported", name, where, " ".join(instead))
 
 
 def python(place: Place, flags: Flags) -> Iterator[Finding]:
@@ -136,7 +134,7 @@ LANGUAGES: dict[str, Callable[[Place, Flags], Iterator[Finding]]] = {
 
 
 def _text(place: Place) -> str:
-    return text_of(read_bytes(place.path))
+    return text_of(read_bytes(place.path)).replace("\r\n", "\n")
 
 
 def _line(place: Place, text: str, offset: int) -> str:
