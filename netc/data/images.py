@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -246,7 +247,9 @@ def decode(path: str, data: bytes, flags: int) -> np.ndarray:
     """The image in a file, (H, W) or (H, W, C), as OpenCV decodes it. Raises DataError."""
     import cv2
 
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    image = None
+    with suppress(cv2.error):  # an empty file, or a picture of more pixels than OpenCV takes
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise DataError(f"Could not load {path}: {len(data)} bytes that are no image")
     return image

@@ -128,10 +128,12 @@ def test_sizes_may_differ_between_batches_but_not_in_one(pictures):
         ("9.png 1", r"list.txt:6: Could not load 9.png: No such file or directory\nhint: did you"),
         ("list.txt 1", r"list.txt:6: Could not load list.txt: \d+ bytes that are no image"),
         ("empty.png 1", "list.txt:6: Could not load empty.png: 0 bytes that are no image"),
+        ("huge.pgm 1", r"list.txt:6: Could not load huge.pgm: \d+ bytes that are no image"),
     ],
 )
 def test_an_image_that_cannot_be_read(pictures, line, message):
     (pictures / "empty.png").touch()
+    (pictures / "huge.pgm").write_text("P5 100000 100000 255\n")
     with open("list.txt", "a") as file:
         file.write(line)
     source = feed("new_height: 4 new_width: 3")
