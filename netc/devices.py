@@ -39,3 +39,9 @@ def environment() -> Iterator[tuple[str, str]]:
     options = compiler_options(platform)
     yield "Compiler options", ", ".join(f"{k}={v!r}" for k, v in options.items()) or "none"
     yield "Compiled programs", str(cache_folder())
+
+
+def use_cpus(count: int) -> None:
+    """Have JAX see `count` devices, all made of the CPU; before it has looked for devices."""
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", count)

@@ -40,6 +40,7 @@ FLOORS = {
     "netc.fold": 8,
     "netc.lint": 8,
     "netc.manual": 8,
+    "netc.parallel": 8,
     "netc.transfer": 8,
     "netc.sizes": 9,
     "netc.snapshot": 9,
@@ -64,6 +65,7 @@ LIGHT = {"numpy", "google"}  # what a module may import when it is loaded
 HEAVY = {  # packages that nobody imports who does not want to compute
     "netc.lowering": {"jax"},
     "netc.solvers": {"jax", "optax"},
+    "netc.parallel": {"jax"},
     "netc.train": {"jax", "optax"},
     "netc.pycaffe": {"jax"},
     "netc.predict": {"jax"},

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from netc.errors import DataError, Errors, NetcError, ParseError, UsageError
+from netc.lazy import jax
 from netc.schema import Phase
 
 if TYPE_CHECKING:
@@ -203,18 +204,17 @@ def no_device() -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
-def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
+def start_jax(gpu: str | None, mode_gpu: bool | None = None, several: bool = False) -> str:
     """Choose the device and switch the compilation cache on; the platform's name.
 
     gpu: the value of -gpu. mode_gpu: the solver's solver_mode, None where it is not given; then the
-    accelerator is used when there is one.
+    accelerator is used when there is one. several: whether -gpu may name more than one; the first
+    is then the one that is used where nothing else is said.
 
     Raises UsageError when a GPU is asked for that is not there.
     """
     if not gpu and mode_gpu is False:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    import jax
-
     from netc.lowering.platform import keep_memory, persistent_cache
 
     persistent_cache()
@@ -229,14 +229,20 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None) -> str:
         if mode_gpu:
             log.warning("solver_mode is GPU, but JAX sees no accelerator: running on the CPU")
     if gpu:
-        devices = jax.devices()
-        wanted = device_ids(gpu, len(devices))
-        if len(wanted) > 1:
+        first, *others = devices_of(gpu)
+        if others and not several:
             raise UsageError(
-                f"-gpu {gpu}: a run uses one device", hint="name the one to use, as -gpu 0"
+                f"-gpu {gpu}: only netc train uses several devices",
+                hint="name the one to use, as -gpu 0",
             )
-        jax.config.update("jax_default_device", devices[wanted[0]])
+        jax.config.update("jax_default_device", first)
     return platform
+
+
+def devices_of(gpu: str) -> tuple[Any, ...]:
+    """The devices that a value of -gpu names, in its order. Raises UsageError."""
+    devices = jax.devices()
+    return tuple(devices[i] for i in device_ids(gpu, len(devices)))
 
 
 def picture_flag(parser: argparse.ArgumentParser) -> None:
@@ -270,11 +276,14 @@ def solver_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def open_solver(
-    args: argparse.Namespace, settings: Sequence[str] = (), allow_unknown: bool = False
+    args: argparse.Namespace,
+    settings: Sequence[str] = (),
+    allow_unknown: bool = False,
+    several: bool = False,
 ) -> tuple[str, Loaded[SolverParameter], str]:
     """What `solver_flags` name: the file, the solver with its overrides, and the platform chosen.
 
-    settings: more of what --set takes.
+    settings: more of what --set takes. several: whether -gpu may name more than one device.
     """
     from netc.load import read_solver
     from netc.overrides import override_solver
@@ -287,7 +296,7 @@ def open_solver(
     solver = override_solver(solver, [*args.set, *settings], args.freeze)
     p = solver.message
     mode = p.solver_mode == SolverParameter.GPU if p.HasField("solver_mode") else None
-    platform = start_jax(args.gpu, mode)
+    platform = start_jax(args.gpu, mode, several)
     load_plugins(args)
     return path, solver, platform
 
@@ -305,6 +314,8 @@ def device_ids(gpu: str, count: int) -> list[int]:
         ids = [int(i) for i in gpu.split(",")]
     except ValueError:
         raise UsageError(f"-gpu takes ids such as 0 or 0,1, or all, not '{gpu}'") from None
+    if len(set(ids)) < len(ids):
+        raise UsageError(f"-gpu {gpu}: a device is named twice")
     if unknown := [i for i in ids if not 0 <= i < count]:
         known = "only device 0" if count == 1 else f"devices 0 to {count - 1}"
         raise UsageError(f"-gpu {gpu}: there is no device {unknown[0]}, {known}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from netc.compile import Program
@@ -15,6 +14,7 @@ from netc.data.workers import Recipe, Workers
 from netc.errors import DataError, SolverError
 from netc.graph.ir import Graph
 from netc.layers.base import LabelRule
+from netc.parallel import ALONE, Replicas
 from netc.schema import Phase
 
 Inputs = dict[str, Any]
@@ -87,6 +87,7 @@ class Batches:
     provide: gives the inputs that no feed fills, as (k) -> {value: array}.
     workers: how many processes make the fed inputs; 0: threads of this one do.
     shard: (i, n), when n processes share the feeds: pass k takes the i-th of n batches.
+    replicas: the devices, which make passes by turns.
     """
 
     def __init__(
@@ -94,15 +95,15 @@ class Batches:
         program: Program,
         k: int = 0,
         provide: Provide | None = None,
-        place: Any = None,
         workers: int = 0,
         shard: tuple[int, int] = (0, 1),
+        replicas: Replicas = ALONE,
     ) -> None:
         graph = program.graph
         self._feeds, self._rules = feeds(graph), labels_to_check(graph)
         fed = {t for _, tops in self._feeds for t in tops}
         self._own = [v for v in graph.inputs if v not in fed]
-        self._place = place or jax.device_put
+        self._replicas = replicas
         if self._own and provide is None:
             (node,) = (n for n in graph.nodes if self._own[0] in n.tops)
             raise SolverError(
@@ -139,7 +140,7 @@ class Batches:
     def _start(self) -> Loader:
         """Load ahead, checking and placing batches in the loader's threads."""
         if not self._count:
-            return Loader([self], self.k, shard=self._shard)
+            return Loader([self], self.k, 4 * self._replicas.count, shard=self._shard)
         self._workers = Workers(self._recipes, self._count)
         return Loader([self], self.k, 2 * self._count, 2 * self._count, shard=self._shard)
 
@@ -155,13 +156,13 @@ class Batches:
             for (_, tops), arrays in zip(self._feeds, batch, strict=True)
             for t, x in zip(tops, arrays, strict=True)
         }
-        return self._place(named)
+        return self._replicas.deal(k, named)
 
     def at(self, k: int) -> Inputs:
-        """All inputs of pass k, apart from the run of batches."""
+        """All inputs of pass k on the root, apart from the run of batches."""
         own = self._provide(k) if self._own and self._provide else {}
         index, count = self._shard
-        return {**self.batch(k * count + index), **own}
+        return {**self._replicas.deal(0, self.batch(k * count + index)), **own}
 
     def seek(self, k: int) -> None:
         """Go on with pass k."""

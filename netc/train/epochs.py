@@ -45,9 +45,12 @@ def problems(p: SolverParameter) -> Iterator[Problem]:
             yield f"{other} and {name} are both given", name
 
 
-def in_iterations(solver: Loaded[SolverParameter], train: Graph) -> SolverParameter:
+def in_iterations(
+    solver: Loaded[SolverParameter], train: Graph, devices: int = 1
+) -> SolverParameter:
     """The solver's message with iterations in place of epochs, parts of one counted as one.
 
+    devices: how many take batches at a time.
     Raises SolverError where an epoch of the training net has no length.
     """
     p, fields = solver.message, given(solver.message)
@@ -57,9 +60,10 @@ def in_iterations(solver: Loaded[SolverParameter], train: Graph) -> SolverParame
     counted.CopyFrom(p)
     name = fields[0][0].name
     epoch = epoch_of(train, name, solver.source.at(name), f"give {EPOCHS[name]} instead")
-    length = Fraction(epoch.examples, epoch.batch * p.iter_size)
+    taken = epoch.batch * p.iter_size * devices
+    length = Fraction(epoch.examples, taken)
 
-    log.info("An epoch is %.6g iterations of %d examples", length, epoch.batch * p.iter_size)
+    log.info("An epoch is %.6g iterations of %d examples", length, taken)
 
     def count(epochs: float) -> int:
         return min(math.ceil(Fraction(repr(epochs)) * length), LAST)

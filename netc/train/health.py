@@ -53,8 +53,7 @@ def diagnosis(session: Session, iteration: int) -> RunError:
     The blobs are those the iteration started from: from a bad loss on, nothing moves.
     """
     blobs = session.blobs()
-    for i in range(session.p.iter_size):
-        k = iteration * session.p.iter_size + i
+    for k in range(iteration * session.passes, (iteration + 1) * session.passes):
         sentence, hint = first_bad(session, blobs, k, session.batches.at(k))
         if not sentence.startswith("no blob"):
             break

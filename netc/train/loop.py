@@ -78,7 +78,7 @@ class Loop:
         log.info("Learning Rate Policy: %s", p.lr_policy)
         self._shown = (time.perf_counter(), session.iteration)
         shapes = [session.train.graph.shapes[v] for v in session.train.graph.inputs]
-        batch = shapes[0][0] * p.iter_size if shapes and shapes[0] else 0
+        batch = shapes[0][0] * session.passes if shapes and shapes[0] else 0
         bar = Progress(p.max_iter, session.iteration, batch, self._bar_enabled)
         with bar, self.signals:
             self._bar = bar
@@ -185,7 +185,7 @@ class Loop:
 
     def tell_debug(self, iteration: int) -> None:
         session = self.session
-        k = iteration * self.p.iter_size
+        k = iteration * session.passes
         inputs = session.batches.at(k)
         program = session.program(k, inputs)
         if self._debugged is not program:
@@ -297,12 +297,12 @@ class Loop:
             self.test_all()
 
     def last_loss(self) -> float:
-        """The smoothed loss with one more forward pass counted in, which takes a batch."""
+        """The smoothed loss with one more forward pass counted in; each device takes a batch."""
         session = self.session
-        k, inputs = session.batches.k, next(session.batches)
+        k = session.batches.k
+        inputs, *_ = [next(session.batches) for _ in range(session.replicas.count)]
         program = session.program(k, inputs)
-        learned = {**session.frozen, **session.carry.blobs}
-        values, _ = jit(program.apply)(learned, session.carry.state, session.pass_key(k), inputs)
+        values, _ = jit(program.apply)(*session.arguments(), session.pass_key(k), inputs)
         window = np.array(session.carry.losses)
         window[session.iteration % self.p.average_loss] = float(program.loss(values))
         return float(np.nanmean(window))

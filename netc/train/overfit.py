@@ -92,7 +92,7 @@ class Few(Batches):
             size = feed.shapes[0][0]
             rows = np.arange(k * size, (k + 1) * size) % self.count
             named.update({t: x[rows] for t, x in zip(tops, kept, strict=True)})
-        return self._place(named)
+        return self._replicas.deal(k, named)
 
     def one_label(self) -> str | None:
         """A sentence if all examples have the same label."""

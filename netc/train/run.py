@@ -44,6 +44,7 @@ class Options:
 
     run_dir: the run folder, "" for the usual place, None for none.
     workers: how many processes make training batches; 0: threads do.
+    devices: those that train together, the root first; none for the one that JAX uses.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Options:
     dry_run: bool = False
     profile: bool = False
     workers: int = 0
+    devices: tuple[Any, ...] = ()
 
 
 def train(solver: Loaded[SolverParameter], options: Options) -> int:
@@ -71,6 +73,8 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
     Raises NetcError of every kind for what is wrong with the files or goes wrong on the way.
     """
     log.info("Use %s.", options.platform.upper())
+    if len(options.devices) > 1:
+        log.info("Using devices %s", ", ".join(str(device.id) for device in options.devices))
     announce(solver.message)
     prefix = snapshot.prefix_of(solver.message.snapshot_prefix, options.path)
     found = _snapshot(options, prefix)
@@ -80,8 +84,15 @@ def train(solver: Loaded[SolverParameter], options: Options) -> int:
         _probe(solver, prefix)
     plan = Plan(options.platform, parse_overrides(options.lowering))
     given = from_files([] if found else options.weights or named_weights(p), options.rules)
-    state = options.level, options.stages
-    session = Session(solver, plan, *state, workers=options.workers, given=given)
+    session = Session(
+        solver,
+        plan,
+        options.level,
+        options.stages,
+        workers=options.workers,
+        given=given,
+        devices=options.devices,
+    )
     try:
         if found:
             restore(session, found)
@@ -192,6 +203,7 @@ def _record(session: Session, options: Options, prefix: str) -> Record | None:
     facts: dict[str, Any] = {
         "solver": options.path,
         "platform": options.platform,
+        "devices": session.replicas.count,
         "seed": session.seed,
         "start": session.iteration,
         "working_folder": os.getcwd(),

@@ -6,6 +6,7 @@ import math
 from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,12 +17,13 @@ from netc.errors import WeightsError
 from netc.layers.base import Shape
 from netc.schema import SolverParameter
 from netc.snapshot import Paths, Snapshot
+from netc.solvers import SOLVERS
 from netc.solvers.policies import steps
 from netc.train.monitors import Track, Watch
 from netc.train.session import Session
 from netc.transfer import by_key, by_layer, file_message, targets
 from netc.weights import read_weights
-from netc.weights.match import match
+from netc.weights.match import Row, match, render
 
 
 def save(
@@ -41,7 +43,7 @@ def save(
     run = {
         "seed": session.seed,
         "solver": p.type,
-        "losses": [float(x).hex() for x in session.carry.losses],
+        "losses": [float(x).hex() for x in np.asarray(session.carry.losses)],
         "test_batches": list(test_batches or [t.batches.k for t in session.tests]),
         "memory": {k: _packed(session.carry.state[k]) for k in graph.memory},
     }
@@ -88,7 +90,7 @@ def restore(session: Session, found: Snapshot) -> None:
     graph, files = session.train.graph, found.paths
     # Everything is read before anything is replaced: a net is never half of one snapshot.
     fitting = {p: match(targets(graph), read_weights(p)) for p in (files.model, files.average) if p}
-    session.check_history(found.state.history, files.state)
+    _check_history(session, found.state.history, files.state)
     if files.model:
         session.load_weights(files.model)
     if files.average:
@@ -97,14 +99,45 @@ def restore(session: Session, found: Snapshot) -> None:
     _restore_run(session, found.run)
 
 
+def _check_history(session: Session, arrays: Sequence[np.ndarray], path: str) -> None:
+    """Whether a stored history is one of this solver type on this net.
+
+    Raises WeightsError with a table of what does not fit.
+    """
+    solver = SOLVERS[session.p.type]
+    wanted = [
+        (p.layer, p.index, p.spec.shape, name)
+        for name in solver.history
+        for p in session.train.graph.params
+    ]
+    rows = []
+    for at, array in zip_longest(wanted, arrays):
+        layer, index, shape, name = at or ("-", None, None, "")
+        source = None if array is None else array.shape
+        if source is None or shape is None or math.prod(source) != math.prod(shape):
+            rows.append(Row(layer, index, "mismatch", source, shape, name))
+    if not rows:
+        return
+    if len(arrays) != len(wanted):
+        message = (
+            f"Incorrect length of history blobs: {len(arrays)} stored, {solver.name} on this "
+            f"net has {len(wanted)}."
+        )
+    else:
+        message = f"{len(rows)} of {len(wanted)} history blobs have another shape in this net"
+    error = WeightsError(message, path, "the state is of another net or another solver type")
+    error.add_note(render(rows))
+    raise error
+
+
 def _restore_run(session: Session, run: dict[str, Any]) -> None:
     losses = [float.fromhex(x) for x in run.get("losses", ())]
     if len(losses) == session.p.average_loss:
-        session.carry = session.carry._replace(losses=jnp.array(losses, jnp.float32))
+        session.put(losses=jnp.array(losses, jnp.float32))
     for net, k in zip(session.tests, run.get("test_batches", ()), strict=False):
         net.batches.seek(k)
-    memory, shapes = run.get("memory", {}), session.train.graph.memory
-    session.replace_blobs({k: _unpacked(v, shapes[k]) for k, v in memory.items() if k in shapes})
+    memory, held = run.get("memory", {}), session.carry.state
+    session.replace_blobs({k: _unpacked(v, held[k].shape) for k, v in memory.items() if k in held})
     if seen := run.get("monitors"):
         _restore_watch(session, seen)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import jax
@@ -16,13 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from netc.compile import Arrays, Program, compile_net
-from netc.errors import WeightsError
+from netc.errors import GraphError
 from netc.graph.gradients import check_gradients
 from netc.graph.ir import Graph
 from netc.graph.sinks import check_sinks
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.lowering.platform import jit
+from netc.parallel import SAME, Replicas
 from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
@@ -32,10 +31,10 @@ from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.precision import evaluated, mean_precision
 from netc.train.sinks import sink
-from netc.train.step import Metrics, Step, make_step, make_test, start
+from netc.train.step import Metrics, Step, make_step, make_test, owned, places, start
 from netc.transfer import by_key, shared_blobs, targets
 from netc.weights import WeightFile, read_weights
-from netc.weights.match import EXACT, Match, Row, Rules, match, render
+from netc.weights.match import EXACT, Match, Rules, match
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +71,7 @@ class Session:
     provide: gives the inputs that no data layer reads, as (k) -> {top: array} for pass k.
     test_provide: (which test net) -> the same for that net.
     given: values of blobs of a net by key, in place of those that fillers draw.
+    devices: those that train together, the root first, which must be JAX's default device.
     Raises SolverError, and whatever reading and compiling the nets raises.
     """
 
@@ -86,19 +86,22 @@ class Session:
         test_provide: Callable[[int], Provide] | None = None,
         workers: int = 0,
         given: Callable[[Graph], Arrays] = lambda graph: {},
+        devices: Sequence[Any] = (),
     ) -> None:
         check_solver(solver)
+        self.replicas = Replicas(tuple(devices))
         self.solver, self.p, self.plan = solver, solver.message, plan
         self.seed = self.p.random_seed if self.p.random_seed >= 0 else secrets.randbits(31)
         self.nets: Nets = resolve(solver, level, stages)
         log.info("Creating training net %s", self.nets.train.origin)
         self.train = self._compile(self.nets.train)
         check_gradients(self.train.graph)
-        self.p = in_iterations(solver, self.train.graph)
+        self.p = in_iterations(solver, self.train.graph, self.replicas.count)
         self.key = jax.random.key(self.seed)
-        self._sizes, self._donate, self._given = Sizes(self.train), donate, given
+        self._keys = self.replicas.put(self.key, SAME)
+        self._sizes, self._donate, self._given = self._sized(), donate, given
         self._step_of = lru_cache(KEPT)(self._make_step)
-        self.batches = Batches(self.train, 0, provide, workers=workers)
+        self.batches = Batches(self.train, 0, provide, workers, replicas=self.replicas)
         self.tests = tuple(
             self._test_net(i, net, test_provide and test_provide(i))
             for i, net in enumerate(self.nets.tests)
@@ -112,6 +115,18 @@ class Session:
 
     def _compile(self, net: NetInState) -> Program:
         return compile_net(net.net, net.state, self.plan, self.seed)
+
+    def _sized(self) -> Sizes:
+        sizes = Sizes(self.train)
+        if sizes.layers and self.replicas.count > 1:
+            node = sizes.layers[0]
+            raise GraphError(
+                f"how many items the top of layer '{node.name}' ({node.param.type}) has depends on "
+                f"values: it may differ between {self.replicas.count} devices",
+                node.source.span,
+                "train on one device",
+            )
+        return sizes
 
     def _test_net(self, index: int, net: NetInState, provide: Provide | None) -> TestNet:
         log.info("Creating test net (#%d) %s", index, net.origin)
@@ -141,37 +156,51 @@ class Session:
         """How many iterations are done."""
         return self._iteration
 
+    @property
+    def passes(self) -> int:
+        """How many passes an iteration takes, on all devices."""
+        return self.p.iter_size * self.replicas.count
+
     def set_blobs(self, blobs: Arrays, state: Arrays) -> None:
         """Start from these blobs at iteration 0 with an empty history."""
         moving = set(self.train.graph.trainable)
         # Donated buffers must be JAX's own, never the caller's memory.
-        owned = jax.tree.map(lambda x: jnp.array(x, jnp.float32), (blobs, state))
-        self.frozen = {k: v for k, v in owned[0].items() if k not in moving}
+        ours = jax.tree.map(lambda x: jnp.array(x, jnp.float32), (blobs, state))
+        for k in owned(self.train.graph):
+            ours[1][k] = jnp.concatenate([ours[1][k]] * self.replicas.count)
+        self.frozen = self.replicas.put({k: v for k, v in ours[0].items() if k not in moving}, SAME)
         self.watch = Watch({m.use: m.start() for m in self.monitors})
-        self.carry = start(
+        carry = start(
             self.train,
             self.p,
-            {k: v for k, v in owned[0].items() if k in moving},
-            owned[1],
+            {k: v for k, v in ours[0].items() if k in moving},
+            ours[1],
             {m.use: self.watch.tracks[m.use].scale for m in self.monitors},
             [m.train for m in self.monitors if m.train is not None],
         )
+        self.carry = self.replicas.put(carry, places(self.train.graph))
         self._iteration = 0
+
+    def put(self, **parts: Any) -> None:
+        """Replace parts of the carry, on the devices where they belong."""
+        where = places(self.train.graph)._asdict()
+        where = {name: where[name] for name in parts}
+        self.carry = self.carry._replace(**self.replicas.put(parts, where))
 
     def blobs(self) -> Arrays:
         """All blobs, learnable and carried, by key, on the device."""
-        return {**self.frozen, **self.carry.blobs, **self.carry.state}
+        return self.replicas.at_root({**self.frozen, **self.carry.blobs, **self.carry.state})
 
     def tested(self) -> Arrays:
         """All blobs as they are tested: those that ema_decay averages are their averages."""
-        return {**self.blobs(), **self.carry.average}
+        return {**self.blobs(), **self.replicas.at_root(self.carry.average)}
 
     def replace_blobs(self, values: Arrays) -> None:
         """Put new values into some blobs, whose averages begin with them; keeps the rest."""
         self.replace_average(values)
         own = {k: jnp.array(v, jnp.float32) for k, v in values.items()}
-        self.frozen = {k: own.get(k, v) for k, v in self.frozen.items()}
-        self.carry = self.carry._replace(
+        self.frozen = self.replicas.put({k: own.get(k, v) for k, v in self.frozen.items()}, SAME)
+        self.put(
             blobs={k: own.get(k, v) for k, v in self.carry.blobs.items()},
             state={k: own.get(k, v) for k, v in self.carry.state.items()},
         )
@@ -179,14 +208,15 @@ class Session:
     def replace_average(self, values: Arrays) -> None:
         """Put new values into some of the averages of ema_decay, if there are any."""
         own = {k: jnp.array(v, jnp.float32) for k, v in values.items()}
-        average = {k: own.get(k, v) for k, v in self.carry.average.items()}
-        self.carry = self.carry._replace(average=average)
+        self.put(average={k: own.get(k, v) for k, v in self.carry.average.items()})
 
     def step(self) -> Metrics:
         """Dispatch one iteration; what it reports is read when it is due."""
-        passes = tuple(next(self.batches) for _ in range(self.p.iter_size))
-        step = self._step_of(self._measure(passes))
-        self.carry, metrics = step(self.carry, self.frozen, passes, self.key)
+        each = [next(self.batches) for _ in range(self.passes)]
+        n = self.replicas.count
+        step = self._step_of(self._measure(each[::n]))
+        passes = tuple(self.replicas.join(each[i : i + n]) for i in range(0, len(each), n))
+        self.carry, metrics = step(self.carry, self.frozen, passes, self._keys)
         for i, values in enumerate(metrics.sunk if self.sinking else ()):
             sink(self.train.graph, self._iteration * self.p.iter_size + i, values)
         self._iteration += 1
@@ -194,7 +224,8 @@ class Session:
 
     def _make_step(self, fits: tuple[Fit, ...]) -> Step:
         """The iteration compiled for passes of these sizes: `self._step_of`, which remembers it."""
-        return make_step(self.train, self.p, self._donate, [self._sizes.of(fit) for fit in fits])
+        sized = [self._sizes.of(fit) for fit in fits]
+        return make_step(self.train, self.p, self._donate, sized, self.replicas)
 
     def _measure(self, passes: Sequence[Arrays]) -> tuple[Fit, ...]:
         """The sizes of each pass of an iteration."""
@@ -212,8 +243,13 @@ class Session:
 
     def program(self, k: int, inputs: Arrays) -> Program:
         """The training net in the sizes that the inputs of pass k lead to."""
-        learned = {**self.frozen, **self.carry.blobs}
-        return self._sizes.fit(learned, self.carry.state, self.pass_key(k), inputs)
+        return self._sizes.fit(*self.arguments(), self.pass_key(k), inputs)
+
+    def arguments(self) -> tuple[Arrays, Arrays]:
+        """The blobs that the training net takes, learnable and carried, as the root has them."""
+        blobs = self.blobs()
+        state = {k: blobs.pop(k) for k in self.train.graph.carried}
+        return blobs, state
 
     def pass_key(self, k: int) -> Any:
         """The key that pass k of the training net draws from."""
@@ -277,7 +313,7 @@ class Session:
     def set_watch(self, watch: Watch, sums: Arrays) -> None:
         """Go on with what the monitors have seen, and with these sums of outputs."""
         self.watch = watch
-        self.carry = self.carry._replace(
+        self.put(
             scales={use: jnp.float32(t.scale) for use, t in watch.tracks.items()},
             sums={k: jnp.float32(sums[k]) for k in self.carry.sums},
         )
@@ -305,7 +341,7 @@ class Session:
         return arrays
 
     def restore_history(self, iteration: int, arrays: Sequence[np.ndarray]) -> None:
-        """Go on from an iteration with a history that `check_history` accepts."""
+        """Go on from an iteration with a history that is one of this solver type on this net."""
         solver, params = SOLVERS[self.p.type], self.train.graph.params
         trees: list[Arrays] = []
         for i in range(len(solver.history)):
@@ -317,43 +353,13 @@ class Session:
                     if p.key in self.carry.blobs
                 }
             )
-        self.carry = self.carry._replace(
+        self.put(
             history=set_history(solver, self.carry.history, trees),
             iteration=jnp.int32(iteration),
         )
         self._iteration = iteration
         self.watch = self.watch._replace(since=iteration)
-        self.batches.seek(iteration * self.p.iter_size)
-
-    def check_history(self, arrays: Sequence[np.ndarray], path: str) -> None:
-        """Whether a stored history is one of this solver type on this net.
-
-        Raises WeightsError with a table of what does not fit.
-        """
-        solver = SOLVERS[self.p.type]
-        wanted = [
-            (p.layer, p.index, p.spec.shape, name)
-            for name in solver.history
-            for p in self.train.graph.params
-        ]
-        rows = []
-        for at, array in zip_longest(wanted, arrays):
-            layer, index, shape, name = at or ("-", None, None, "")
-            source = None if array is None else array.shape
-            if source is None or shape is None or math.prod(source) != math.prod(shape):
-                rows.append(Row(layer, index, "mismatch", source, shape, name))
-        if not rows:
-            return
-        if len(arrays) != len(wanted):
-            message = (
-                f"Incorrect length of history blobs: {len(arrays)} stored, {solver.name} on this "
-                f"net has {len(wanted)}."
-            )
-        else:
-            message = f"{len(rows)} of {len(wanted)} history blobs have another shape in this net"
-        error = WeightsError(message, path, "the state is of another net or another solver type")
-        error.add_note(render(rows))
-        raise error
+        self.batches.seek(iteration * self.passes)
 
     def close(self) -> None:
         """Stop the threads that load batches."""

@@ -15,6 +15,7 @@ from netc.errors import GraphError
 from netc.graph.ir import Graph
 from netc.layers.base import dims
 from netc.lowering.platform import jit
+from netc.parallel import ALONE, OWN, SAME, Replicas
 from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, global_norm, mean, schedule, transformation
@@ -47,8 +48,8 @@ class Metrics(NamedTuple):
     """What an iteration reports: device arrays, read when they are due.
 
     loss: the mean over the passes of the iteration. smoothed: over the window as well.
-    outputs: of the last pass. norm: of the summed gradients, where they are clipped.
-    sunk: what sinks take, pass by pass.
+    outputs: of the last pass. Of several devices, these are the root's.
+    norm: of the summed gradients, where they are clipped. sunk: what sinks take, pass by pass.
     """
 
     loss: Any
@@ -111,35 +112,48 @@ def pass_loss(program: Program) -> Callable[..., tuple[Any, tuple[Arrays, Arrays
 
 
 def make_step(
-    program: Program, p: SolverParameter, donate: bool = True, sized: Sequence[Program] = ()
+    program: Program,
+    p: SolverParameter,
+    donate: bool = True,
+    sized: Sequence[Program] = (),
+    replicas: Replicas = ALONE,
 ) -> Step:
     """The jitted iteration: (carry, frozen blobs, inputs of each pass, key) -> (carry, metrics).
 
     The gradient is summed over iter_size passes, in a loop unrolled at compile time.
     sized: the program of each pass, where it is not the same for all.
+    replicas: the devices, each of which makes these passes on inputs of its own; the sums are
+    averaged over them. What layers carry from pass to pass is then the root's, memory each one's.
     """
     programs = sized or [program] * p.iter_size
     each = [jax.value_and_grad(pass_loss(q), has_aux=True) for q in programs]
     update, rate_at = optimizer(program, p).update, schedule(p)
-    outputs = program.graph.outputs
+    graph, own = program.graph, owned(program.graph)
 
     def step(
         carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
     ) -> tuple[Carry, Metrics]:
         state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
+        state = state | {k: carry.iteration.astype(jnp.float32) for k in program.graph.clocks}
         sums = carry.sums
         total: Any = None
         sunk: tuple[Arrays, ...] = ()
         for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
-            pass_key = jax.random.fold_in(key, carry.iteration * p.iter_size + i)
+            k = replicas.number(carry.iteration * p.iter_size + i)
+            pass_key = jax.random.fold_in(key, k)
             (one, (values, state)), grads = gradient(carry.blobs, frozen, state, pass_key, inputs)
             total = grads if total is None else jax.tree.map(jnp.add, total, grads)
             loss = loss + one
             sums = {k: s + jnp.mean(values[k], dtype=jnp.float32) for k, s in sums.items()}
-            sunk += ({k: values[k] for k in program.graph.sunk},)
+            sunk += ({k: values[k] for k in graph.sunk},)
         loss = loss / p.iter_size
+        total, sums, everywhere = replicas.mean((total, sums, loss))
+        shown = loss, {k: values[k] for k in graph.outputs}
+        carried = {k: v for k, v in state.items() if k not in own}
+        (loss, told), carried = replicas.of_root((shown, carried))
+        state = state | carried
         rate = rate_at(carry.iteration, carry.scales.get("plateau"))
-        good = jnp.isfinite(loss) & (carry.bad == GOOD)
+        good = jnp.isfinite(everywhere) & (carry.bad == GOOD)
 
         def move() -> tuple[Any, ...]:
             decay = carry.scales.get("decay_plateau", 1.0)
@@ -155,14 +169,29 @@ def make_step(
         losses = carry.losses.at[carry.iteration % p.average_loss].set(loss)
         bad = jnp.where((carry.bad == GOOD) & ~good, carry.iteration, carry.bad)
         norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
-        metrics = Metrics(
-            loss, jnp.nanmean(losses), {k: values[k] for k in outputs}, rate, norm, bad, sunk
-        )
+        metrics = Metrics(loss, jnp.nanmean(losses), told, rate, norm, bad, sunk)
         iteration, scales = carry.iteration + 1, carry.scales
         moved = Carry(blobs, state, history, iteration, losses, bad, average, scales, sums)
         return moved, metrics
 
-    return jit(step, donate_argnums=(0,) if donate else ())
+    placed, told = places(graph), _same(Metrics, sunk=OWN)
+    takes, gives = (placed, SAME, OWN, SAME), (placed, told)
+    return replicas.jit(step, takes, gives, donate_argnums=(0,) if donate else ())
+
+
+def places(graph: Graph) -> Carry:
+    """Which parts of a carry are the same on all devices, and which each device has for itself."""
+    own = owned(graph)
+    return _same(Carry, state={k: OWN if k in own else SAME for k in graph.carried})
+
+
+def _same(kind: Any, **others: Any) -> Any:
+    return kind(**dict.fromkeys(kind._fields, SAME) | others)
+
+
+def owned(graph: Graph) -> set[str]:
+    """The memory that each device has for itself; of a scalar, there is the root's alone."""
+    return {k for k, shape in graph.memory.items() if shape}
 
 
 def _if(platform: str, good: Any, move: Callable[[], Any], stay: Any) -> Any:

@@ -149,7 +149,8 @@ def test_device_query(netc):
 
 
 @pytest.mark.parametrize(
-    ("gpu", "said"), [("99", "no device 99"), ("-1", "no device -1"), ("x", "not 'x'")]
+    ("gpu", "said"),
+    [("99", "no device 99"), ("-1", "no device -1"), ("x", "not 'x'"), ("0,0", "named twice")],
 )
 def test_device_query_of_an_unknown_device(netc, gpu, said):
     status, out, err = netc("device_query", f"-gpu={gpu}")

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from netc.cli import main
+from netc.cli import common, main
+from netc.errors import UsageError
 from netc.weights import read_weights
 
 
@@ -153,6 +154,52 @@ def test_a_solver_is_named_once(folder, log):
 def test_a_gpu_that_is_not_there(folder, log):
     assert train("-gpu", "0") == 2
     assert "-gpu 0: JAX sees no accelerator, only the CPU" in log()
+
+
+NO_DEVICES = {
+    ("-gpu", "0", "--cpu-devices", "2"): "give -gpu or --cpu-devices, not both",
+    ("--cpu-devices", "0"): "--cpu-devices must be at least 1, got 0",
+    ("-gpu", "0,1"): "-gpu 0,1: JAX sees no accelerator, only the CPU",
+}
+
+
+@pytest.mark.parametrize("flags", NO_DEVICES, ids=" ".join)
+def test_devices_that_cannot_be(folder, log, flags):
+    assert train(*flags) == 2
+    assert NO_DEVICES[flags] in log()
+
+
+class Accelerators:
+    """JAX as it is on a machine with three GPUs."""
+
+    def __init__(self):
+        self.config, self.chosen = self, {}
+
+    def default_backend(self):
+        return "gpu"
+
+    def devices(self):
+        return ["gpu 0", "gpu 1", "gpu 2"]
+
+    def update(self, name, value):
+        self.chosen[name] = value
+
+
+GPUS = {"2,0": ("gpu 2", "gpu 0"), "all": ("gpu 0", "gpu 1", "gpu 2"), "1": ("gpu 1",)}
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_the_first_device_is_the_root(monkeypatch, gpu):
+    monkeypatch.setattr(common, "jax", Accelerators())
+    assert common.start_jax(gpu, several=True) == "gpu"
+    assert common.devices_of(gpu) == GPUS[gpu]
+    assert common.jax.chosen == {"jax_default_device": GPUS[gpu][0]}
+
+
+def test_other_commands_use_one_device(monkeypatch):
+    monkeypatch.setattr(common, "jax", Accelerators())
+    with pytest.raises(UsageError, match="-gpu 0,1: only netc train uses several devices"):
+        common.start_jax("0,1")
 
 
 def test_overrides_and_stages(folder, log):
