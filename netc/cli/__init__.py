@@ -26,6 +26,7 @@ COMMANDS = {
     "diff": "tell where two nets, two solvers or two files of weights differ",
     "verify": "compare a net with what Caffe computed of it, layer by layer",
     "doctor": "go through a Caffe project: what works, what differs, what to run instead",
+    "export": "write a net for ONNX, JAX, OpenCV and others",
     "show": "print a net after one of the compiler's passes",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",

@@ -12,7 +12,7 @@ from netc.lazy import jax, jnp, lax
 from netc.schema import SPPParameter
 
 
-def _level(d: LayerDef, level: int) -> dict:
+def pyramid_level(d: LayerDef, level: int) -> dict:
     """The pooling that makes 2^level bins per side. Caffe: spp_layer.cpp, GetPoolingParam."""
     size, bins = d.bottoms[0].shape[2:], 2**level
     kernel = tuple(-(-n // bins) for n in size)
@@ -50,7 +50,7 @@ def spp(d: LayerDef) -> Layer:
             "pyramid_height must be at least 1, got 0",
             "pyramid_height" if p.HasField("pyramid_height") else "spp_param",
         )
-    levels = [pooled(d, p.pool, _level(d, i)) for i in range(p.pyramid_height)]
+    levels = [pooled(d, p.pool, pyramid_level(d, i)) for i in range(p.pyramid_height)]
     if len(levels) == 1:
         return levels[0]
 
@@ -79,7 +79,7 @@ def spp(d: LayerDef) -> Layer:
     )
 
 
-def _window(d: LayerDef) -> tuple[Shape, Shape]:
+def crop_window(d: LayerDef) -> tuple[Shape, Shape]:
     """Where the crop starts and ends on every axis. Caffe: crop_layer.cpp."""
     p, shape, size = d.param.crop_param, d.bottoms[0].shape, d.bottoms[1].shape
     axis = d.axis(p.axis)
@@ -119,7 +119,7 @@ def crop(d: LayerDef) -> Layer:
     y = x[..., offset : offset + size]; the gradient outside is 0, and none goes to the blob that
     gives the sizes. Caffe: crop_layer.cpp.
     """
-    start, end = _window(d)
+    start, end = crop_window(d)
 
     def channels_last(blobs, x, like):
         return lax.slice(x, _moved(start), _moved(end))

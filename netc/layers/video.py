@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -48,8 +47,8 @@ def _sizes(d: LayerDef, p: Any) -> tuple[Shape, Shape]:
     return (p.kernel_depth, sides, sides), (p.temporal_stride, stride, stride)
 
 
-def _filtering(d: LayerDef, setup: Callable[[LayerDef], Layer]) -> Layer:
-    """The layer on three axes that convolution3d_param describes."""
+def videos_as_images(d: LayerDef) -> LayerDef:
+    """The Convolution or Deconvolution on three axes that convolution3d_param describes."""
     _check(d)
     p = _fields(d, "convolution3d_param", "convolution_param")
     kernel, stride = _sizes(d, p)
@@ -64,7 +63,7 @@ def _filtering(d: LayerDef, setup: Callable[[LayerDef], Layer]) -> Layer:
     given.pad.extend((p.temporal_pad, pad, pad))
     given.weight_filler.CopyFrom(p.weight_filler)
     given.bias_filler.CopyFrom(p.bias_filler)
-    return setup(replace(d, param=param))
+    return replace(d, param=param)
 
 
 TIME = tuple(f"convolution_param.{f}" for f in ("kernel_depth", "temporal_pad", "temporal_stride"))
@@ -78,7 +77,7 @@ def convolution3d(d: LayerDef) -> Layer:
     As Convolution on three axes: the kernel is kernel_depth x kernel_size x kernel_size, stride and
     pad likewise, with temporal_stride and temporal_pad. C3D: convolution3d_layer.cpp.
     """
-    return _filtering(d, convolution)
+    return convolution(videos_as_images(d))
 
 
 @register("Deconvolution3D", bottoms=(1, None), tops=(1, None), equal=True, fields=TIME)
@@ -87,7 +86,7 @@ def deconvolution3d(d: LayerDef) -> Layer:
 
     As Deconvolution on three axes. C3D: deconvolution3d_layer.cpp.
     """
-    return _filtering(d, deconvolution)
+    return deconvolution(videos_as_images(d))
 
 
 @register("Pooling3D", bottoms=1, tops=1, fields=POOLED_TIME)
@@ -98,6 +97,12 @@ def pooling3d(d: LayerDef) -> Layer:
     kernel_size, the stride has temporal_stride in time; only height and width are padded.
     C3D: pooling3d_layer.cpp.
     """
+    method, kernel, stride, pad = pooling_of_video(d)
+    return pooled(d, method, {"kernel": kernel, "stride": stride, "pad": pad, "ceil": True})
+
+
+def pooling_of_video(d: LayerDef) -> tuple[int, Shape, Shape, Shape]:
+    """The method, kernel, stride and pad that pooling3d_param describes, checked."""
     _check(d)
     p = _fields(d, "pooling3d_param", "pooling_param")
     kernel, stride = _sizes(d, p)
@@ -116,4 +121,4 @@ def pooling3d(d: LayerDef) -> Layer:
             f"'{d.param.bottom[0]}' ({dims(shape)})",
             "kernel_size",
         )
-    return pooled(d, p.pool, {"kernel": kernel, "stride": stride, "pad": pad, "ceil": True})
+    return p.pool, kernel, stride, pad

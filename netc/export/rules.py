@@ -1,0 +1,9 @@
+"""How the layer types of Caffe are written as calls, in families."""
+
+from netc.export import (  # noqa: F401
+    rules_elements,
+    rules_images,
+    rules_sequences,
+    rules_shapes,
+)
+from netc.export.calls import RULES as RULES

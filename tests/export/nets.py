@@ -1,0 +1,48 @@
+"""Nets to be written: the rows of the table of layer cases, and small ones of several layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netc.export import rules  # noqa: F401
+from netc.export.calls import RULES
+from netc.export.net import Net, prepared, ready
+from netc.layers.base import TEST
+from netc.load import parse_net
+from netc.lowering.plan import Plan
+from netc.phase import net_state
+from netc.weights.match import EXACT
+
+from ..cases import CASES, LayerCase
+from ..layers.running import compiled, meant, net_text
+
+WRITABLE = [c for c in CASES if c.bottoms and c.tops and "TEST" in c.phases]
+WRITABLE = [c for c in WRITABLE if meant(c).label in RULES]
+
+
+def first_rows(count: int) -> list[LayerCase]:
+    """So many rows of every layer type that has a rule."""
+    seen: dict[str, list[LayerCase]] = {}
+    for case in WRITABLE:
+        seen.setdefault(meant(case).label, []).append(case)
+    return [case for rows in seen.values() for case in rows[:count]]
+
+
+def net_of(text: str) -> Net:
+    """A net in TEST phase with random weights, those that are carried positive."""
+    program = compiled(text, "TEST")
+    rng = np.random.default_rng(0)
+    given = {}
+    for p in program.graph.params:
+        values = rng.standard_normal(p.spec.shape).astype(np.float32)
+        given[p.key] = np.abs(values) + 0.5 if p.carried else values
+    return ready(program, given)
+
+
+def deployed_net(text: str, outputs: tuple[str, ...] = ()) -> Net:
+    """A net without weights as it is written."""
+    return prepared(parse_net(text), net_state(TEST), Plan("cpu"), None, EXACT, outputs)
+
+
+def case_net(case: LayerCase) -> Net:
+    return net_of(net_text(case))

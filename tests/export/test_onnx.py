@@ -1,0 +1,117 @@
+"""Layers as ONNX, which onnxruntime runs: values, names, and the size of the batch."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from netc.errors import Errors, RunError
+from netc.export import functions, operators
+from netc.export.calls import RULES, Unsupported
+from netc.export.onnx import write_onnx
+from netc.layers import LAYERS
+
+from .nets import WRITABLE, case_net, first_rows, net_of
+
+IMAGES = [c for c in WRITABLE if c.type == "Pooling"]
+SMALL = """
+name: "small"
+layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 5 } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+        convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "ip" type: "InnerProduct" bottom: "c" top: "ip"
+        inner_product_param { num_output: 3 } }
+layer { name: "p" type: "Softmax" bottom: "ip" top: "prob" }
+"""
+
+
+@pytest.mark.parametrize("case", {str(c): c for c in [*first_rows(2), *IMAGES]}.values(), ids=str)
+def test_onnxruntime_computes_what_netc_does(case, tmp_path):
+    assert "computes the same as netc" in write_onnx(case_net(case), tmp_path / "n.onnx")
+
+
+def test_rules_are_for_layer_types_that_there_are():
+    assert RULES.keys() <= {k.label for kind in LAYERS.values() for k in kind.variants}
+
+
+def test_functions_and_operators_are_the_same():
+    plain = {
+        n for n, f in vars(functions).items() if getattr(f, "__module__", "") == functions.__name__
+    }
+    there = operators.WRITERS.keys() | operators.OPERATORS.keys()
+    assert plain - there == {"margins", "per_axis"}  # what the functions share
+
+
+def test_a_net(tmp_path):
+    path = tmp_path / "small.onnx"
+    assert write_onnx(net_of(SMALL), path).startswith(
+        f"{path}: ONNX, opset 18; the batch is of any size\nonnxruntime computes the same as netc: "
+        "4 blobs at two sizes of the batch, "
+    )
+    graph = onnx.load(path).graph
+    assert [o for node in graph.node for o in node.output][-1] == "prob"
+    assert {"c/c", "c", "ip"} < {o for node in graph.node for o in node.output}
+    assert {"c/0", "c/1", "ip/0", "ip/1"} < {i.name for i in graph.initializer}
+    session = onnxruntime.InferenceSession(path)
+    assert [(i.name, i.shape) for i in session.get_inputs()] == [("data", ["N", 3, 6, 5])]
+    assert [(o.name, o.shape) for o in session.get_outputs()] == [("prob", ["N", 3])]
+    (prob,) = session.run(["prob"], {"data": np.ones((7, 3, 6, 5), np.float32)})
+    assert prob.shape == (7, 3)
+
+
+def test_a_batch_that_is_fixed(tmp_path):
+    fixed = SMALL.replace('bottom: "ip"', 'bottom: "flat"')
+    reshape = """layer { name: "flat" type: "Reshape" bottom: "ip" top: "flat"
+        reshape_param { shape { dim: 6 dim: 1 } } }\n"""
+    at = fixed.index('layer { name: "p"')
+    report = write_onnx(net_of(fixed[:at] + reshape + fixed[at:]), tmp_path / "n.onnx")
+    assert "the size of the batch is fixed: output count must match input count" in report
+    session = onnxruntime.InferenceSession(tmp_path / "n.onnx")
+    assert session.get_inputs()[0].shape == [2, 3, 6, 5]
+
+
+def test_a_layer_that_knows_the_size_of_the_batch(tmp_path):
+    text = """
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 2 } } }
+    layer { name: "cut" type: "Slice" bottom: "x" top: "a" top: "b"
+            slice_param { axis: 0 slice_point: 1 } }"""
+    report = write_onnx(net_of(text), tmp_path / "n.onnx")
+    assert "fixed: layer 'cut' (Slice) is made for it: sizes is (1, 3)" in report
+
+
+BAD = """
+layer { name: "in" type: "Input" top: "x" top: "rois"
+        input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } shape { dim: 3 dim: 5 } } }
+layer { name: "one" type: "ROIPooling" bottom: "x" bottom: "rois" top: "one"
+        roi_pooling_param { pooled_h: 2 pooled_w: 2 } }
+layer { name: "two" type: "ROIPooling" bottom: "x" bottom: "rois" top: "two"
+        roi_pooling_param { pooled_h: 2 pooled_w: 2 } }
+"""
+
+
+def test_every_layer_without_a_form_is_told(tmp_path):
+    with pytest.raises(Errors) as raised:
+        write_onnx(net_of(BAD), tmp_path / "n.onnx")
+    first, second = raised.value.errors
+    assert isinstance(first, Unsupported)
+    assert first.render().startswith(
+        "<text>:4:27: cannot be exported: there is no rule for layers of type ROIPooling "
+        "(layer 'one', ROIPooling)"
+    )
+    assert "(layer 'two', ROIPooling)" in second.render()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_computes_otherwise_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(operators.OPERATORS, "sigmoid", "HardSigmoid")
+    text = """
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "s" type: "Sigmoid" bottom: "x" top: "y" }"""
+    with pytest.raises(
+        RunError,
+        match=r"onnxruntime computes 'y' 2 x 3 otherwise than netc: .* "
+        r"\(layer 's', Sigmoid; 2 of 2 blobs differ\)",
+    ):
+        write_onnx(net_of(text), tmp_path / "n.onnx")
+    assert list(tmp_path.iterdir()) == []
