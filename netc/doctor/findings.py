@@ -11,7 +11,7 @@ from netc.opening import each
 
 Mark = Literal["supported", "different", "missing", "wrong", "absent"]
 MARKS: dict[Mark, str] = {
-    "supported": "works as it is",
+    "supported": "works",
     "different": "works, and netc knowingly does something else than Caffe",
     "missing": "netc has nothing for it",
     "wrong": "a mistake",

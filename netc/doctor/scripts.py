@@ -15,10 +15,15 @@ Flags = Callable[[str], Collection[str] | None]  # of a command; None: there is 
 
 
 class Tool(NamedTuple):
-    """The command that does what one of Caffe's programs does; what its arguments are there."""
+    """The command that does what one of Caffe's programs does.
+
+    arguments: the flags that the program's arguments are there; none: they are the same.
+    words: all that stands behind the command where its arguments are others.
+    """
 
     command: str
     arguments: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 VERBS = ("train", "test", "time", "device_query")
@@ -27,14 +32,17 @@ TOOLS = {
     **{
         name: Tool(name)
         for name in (
-            *("compute_image_mean", "convert_imageset", "device_query", "extract_features"),
-            *("upgrade_net_proto_binary", "upgrade_net_proto_text", "upgrade_solver_proto_text"),
+            *("compute_image_mean", "convert_annoset", "convert_imageset", "device_query"),
+            *("extract_features", "upgrade_net_proto_binary", "upgrade_net_proto_text"),
+            "upgrade_solver_proto_text",
         )
     },
     "train_net": Tool("train", ("-solver", "-snapshot")),
     "finetune_net": Tool("train", ("-solver", "-weights")),
     "test_net": Tool("test", ("-model", "-weights", "-iterations")),
     "net_speed_benchmark": Tool("time", ("-model", "-iterations")),
+    "convert_mnist_data": Tool("dataset", words=("mnist", "FOLDER", "--from", "IDX_FILES")),
+    "convert_cifar_data": Tool("dataset", words=("cifar10", "FOLDER", "--from", "BIN_FILES")),
 }
 QUOTES = ("'", '"', "`")
 _CALL = re.compile(
@@ -74,7 +82,7 @@ def shell(place: Place, flags: Flags) -> Iterator[Finding]:
 def _call(match: re.Match[str], rest: str, where: str, flags: Flags) -> Finding:
     name = match["tool"] or f"caffe {match['verb']}"
     tool = TOOLS[name]
-    words = _REDIRECTION.sub("", rest).split()
+    words = list(tool.words) or _REDIRECTION.sub("", rest).split()
     known = flags(tool.command)
     if known is None:
         return Finding("missing", name, where)

@@ -7,8 +7,13 @@ from netc.doctor.findings import Finding
 
 
 def flags(command):
-    """Of a netc with three commands."""
-    known = {"train": {"-solver", "--solver", "-gpu"}, "test": {"-model"}, "convert_imageset": ()}
+    """Of a netc with four commands."""
+    known = {
+        "train": {"-solver", "--solver", "-gpu"},
+        "test": {"-model"},
+        "convert_imageset": (),
+        "dataset": {"--from"},
+    }
     return known.get(command)
 
 

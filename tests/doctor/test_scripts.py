@@ -20,6 +20,11 @@ from netc.doctor.findings import Finding
         ("sh -c 'caffe test -model m' -solver s", "caffe test", "test -model m"),
         ("x=$(caffe test -model m)", "caffe test", "test -model m"),
         ("../convert_imageset a/ l.txt db", "convert_imageset", "convert_imageset a/ l.txt db"),
+        (
+            "b/convert_cifar_data.bin $A $B lmdb",
+            "convert_cifar_data",
+            "dataset cifar10 FOLDER --from BIN_FILES",
+        ),
         ("train_net.bin s.prototxt", "train_net", "train -solver s.prototxt"),
     ],
 )
