@@ -33,7 +33,7 @@ def write_pass(path: str, k: int, sets: Mapping[str, np.ndarray]) -> None:
     sets = {**sets, PASS: np.full(count, k, np.int64)}
     try:
         if k == 0 or not os.path.exists(path):
-            with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+            with atomic(path, "w+b") as file, h5py.File(file.name, "w") as h5:
                 _reserve(file, 2 * _size(sets))
                 _append(h5, 0, sets, path)
             return
@@ -94,7 +94,7 @@ def write_rows(path: str) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]
     import h5py
 
     try:
-        with atomic(path, "w+b") as file, h5py.File(file, "w") as h5:
+        with atomic(path, "w+b") as file, h5py.File(file.name, "w") as h5:
             size = 0
 
             def put(sets: Mapping[str, np.ndarray]) -> None:

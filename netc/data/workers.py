@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -42,7 +43,9 @@ class Workers:
     def batch(self, k: int) -> Batch:
         """One tuple of tops per feed. Raises DataError as the feeds do; RunError."""
         try:
-            return self._pool.submit(_make, k).result()
+            with _deaf_to_sigint():
+                batch = self._pool.submit(_make, k)
+            return batch.result()
         except BrokenProcessPool:
             raise RunError(
                 f"a process that makes batches was killed while batch {k} was made",
@@ -52,6 +55,19 @@ class Workers:
     def close(self) -> None:
         """End the processes; batches being made are dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_sigint() -> Iterator[None]:
+    """Processes that are started inside the block hear no SIGINT, not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _recipes: list[Recipe] = []

@@ -56,6 +56,8 @@ def test_a_worker_that_is_killed(tmp_path, closing):
 
 SCRIPT = """
 import os, signal, sys, time
+if __name__ != "__main__":  # in a worker that has hardly begun, Ctrl-C is none of its business
+    signal.raise_signal(signal.SIGINT)
 from netc.data.workers import Recipe, Workers
 from netc.load import parse_net
 if __name__ == "__main__":
