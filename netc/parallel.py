@@ -20,10 +20,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from netc.errors import DataError
 from netc.layers.base import dims
 from netc.lowering import platform
+from netc.lowering.reduce import DEVICES
 
-AXIS = "data"
 SAME = PartitionSpec()  # all devices hold the whole array
-OWN = PartitionSpec(AXIS)  # each holds an array of its own: they are parts of one along axis 0
+OWN = PartitionSpec(DEVICES)  # each holds an array of its own: they are parts of one along axis 0
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Replicas:
 
     @cached_property
     def _mesh(self) -> Mesh:
-        return Mesh(np.array(self.devices), (AXIS,))
+        return Mesh(np.array(self.devices), (DEVICES,))
 
     def deal(self, k: int, arrays: Any) -> Any:
         """The arrays of pass k on the device that makes it; on a single one, where JAX wants."""
@@ -93,18 +93,19 @@ class Replicas:
 
     def number(self, k: Any) -> Any:
         """Which pass of all devices is the k-th of this one: k n + i on device i of n."""
-        return k if self.count == 1 else k * self.count + lax.axis_index(AXIS)
+        return k if self.count == 1 else k * self.count + lax.axis_index(DEVICES)
 
     def mean(self, tree: Any) -> Any:
         """The mean over the devices."""
-        return tree if self.count == 1 else lax.pmean(tree, AXIS)
+        return tree if self.count == 1 else lax.pmean(tree, DEVICES)
 
     def of_root(self, tree: Any) -> Any:
         """What the root has."""
         if self.count == 1:
             return tree
-        root = lax.axis_index(AXIS) == 0
-        return lax.psum(jax.tree.map(lambda x: jnp.where(root, x, jnp.zeros_like(x)), tree), AXIS)
+        root = lax.axis_index(DEVICES) == 0
+        shown = jax.tree.map(lambda x: jnp.where(root, x, jnp.zeros_like(x)), tree)
+        return lax.psum(shown, DEVICES)
 
     def _shardings(self, specs: Any) -> Any:
         return jax.tree.map(

@@ -50,6 +50,10 @@ layer { name: "few" type: "Filter" bottom: "ip1" bottom: "label" top: "some" }
 """
 )
 UNCROPPED = tiny.LMDB.replace("crop_size: 4 ", "").replace("batch_size: 5", "batch_size: 1")
+SYNC = tiny.SMALL.replace(
+    'layer { name: "ip"',
+    'layer { name: "bn" type: "SyncBN" bottom: "data" top: "data" }\nlayer { name: "ip"',
+)
 # Trains in folders one after the other: which devices there are, a process chooses once.
 RUNNER = """
 import contextlib, io, json, os, sys
@@ -83,6 +87,7 @@ def ran(folder):
         ("filtered", FILTERED, PLAIN, 1),
         ("sizes", UNCROPPED + tiny.HEAD, PLAIN, 1),
         ("not finite", tiny.SMALL, PLAIN, 1),
+        ("sync", SYNC, PLAIN, 3),
         ("epochs", tiny.LMDB + tiny.HEAD, tiny.changed(PLAIN, max_iter=None) + "max_epoch: 3"),
     ):
         place = tiny.write_files(folder / name, net, solver)
@@ -164,6 +169,18 @@ def test_a_run_goes_on_bit_for_bit(ran, folder):
     assert "learning rate times 0.5" in ran["parts 9"].log
     with h5py.File(parts / "out.h5") as one, h5py.File(straight / "out.h5") as other:
         assert (one["data"][()] == other["data"][()]).all()
+
+
+def test_statistics_of_all_devices(ran, folder, monkeypatch):
+    """Two batches of 4 on two devices are to SyncBN what one of 8 is."""
+    assert ran["sync 3"].status == 0, ran["sync 3"].log
+    whole = SYNC.replace("batch_size: 4", "batch_size: 8")
+    monkeypatch.chdir(tiny.write_files(folder / "whole", whole, PLAIN))
+    tiny.run("-iterations", "3")
+    one, two = (read_weights(f"{folder}/{n}/tiny_iter_3.caffemodel") for n in ("whole", "sync"))
+    for layer, other in zip(one.layers, two.layers, strict=True):
+        for blob, same in zip(layer.blobs, other.blobs, strict=True):
+            np.testing.assert_allclose(blob, same, 1e-5, 1e-6, err_msg=layer.name)
 
 
 def test_an_epoch_is_shared(ran):

@@ -20,9 +20,16 @@ from netc.weights.content import LayerWeights
 Moved = Callable[[Any, Any], Any]  # (what is stored, what the batch has) -> what is stored next
 
 
-def standardized(d: LayerDef, x: Any, eps: float, layout: str) -> tuple[Any, Any, Any]:
-    """(y, mean, variance) of each channel over the batch; the variance is biased."""
-    return lowering.norm.standardize(d.plan, x, lambda v: jax.lax.rsqrt(v + eps), layout=layout)
+def standardized(
+    d: LayerDef, x: Any, eps: float, layout: str, together: bool = False
+) -> tuple[Any, Any, Any]:
+    """(y, mean, variance) of each channel over the batch; the variance is biased.
+
+    together: over the batches of all devices.
+    """
+    return lowering.norm.standardize(
+        d.plan, x, lambda v: jax.lax.rsqrt(v + eps), layout=layout, together=together
+    )
 
 
 def affine(d: LayerDef, x: Any, blobs: Any, layout: str) -> Any:
@@ -34,10 +41,13 @@ def affine(d: LayerDef, x: Any, blobs: Any, layout: str) -> Any:
     return lowering.conv.add_bias(d.plan, y, *summand, layout=layout) if summand else y
 
 
-def averaging(d: LayerDef, fixed: bool, eps: float, moved: Moved) -> Callable[..., Any]:
+def averaging(
+    d: LayerDef, fixed: bool, eps: float, moved: Moved, together: bool = False
+) -> Callable[..., Any]:
     """The apply of a layer whose first two states are the mean and the variance of the past.
 
     fixed: they are used and stay as they are; otherwise those of the batch are, and move them.
+    together: the batch is that of all devices.
     """
 
     def apply(blobs, state, rng, x, layout="NCHW"):
@@ -45,7 +55,7 @@ def averaging(d: LayerDef, fixed: bool, eps: float, moved: Moved) -> Callable[..
         if fixed:
             y = lowering.norm.normalize(x, mean.ravel(), variance.ravel(), eps, layout=layout)
             return (affine(d, y, blobs, layout),), state
-        y, *seen = standardized(d, x, eps, layout)
+        y, *seen = standardized(d, x, eps, layout, together)
         now = (n.reshape(s.shape).astype(s.dtype) for s, n in zip(state, seen, strict=False))
         stored = (moved(s, n) for s, n in zip((mean, variance), now, strict=True))
         return (affine(d, y, blobs, layout),), (*stored, *rest)
@@ -76,7 +86,7 @@ def channels_of(d: LayerDef) -> int:
     return d.bottoms[0].shape[d.axis(1, field="bottom")]
 
 
-def _slope_and_averages(d: LayerDef, shape: Shape, frozen: bool) -> Layer:
+def _slope_and_averages(d: LayerDef, shape: Shape, frozen: bool, together: bool = False) -> Layer:
     p = d.param.bn_param
     learnt = (
         d.blob(shape, p.slope_filler, "slope_filler"),
@@ -84,7 +94,7 @@ def _slope_and_averages(d: LayerDef, shape: Shape, frozen: bool) -> Layer:
     )
     past = BlobSpec(shape), BlobSpec(shape, value=np.full(shape, float(frozen), np.float32))
     fixed = frozen or d.phase == TEST
-    apply = averaging(d, fixed, p.eps, momentum(p.momentum))
+    apply = averaging(d, fixed, p.eps, momentum(p.momentum), together)
     if not frozen:
         return in_both_orders(apply, blobs=learnt, state=past)
 
@@ -114,11 +124,11 @@ def bn_with_averages(d: LayerDef) -> Layer:
 
 @register("SyncBN", bottoms=1, tops=1, in_place=True)
 def sync_bn(d: LayerDef) -> Layer:
-    """BN with averages, its statistics those of all devices; here of the one.
+    """BN with averages, its statistics those of all devices.
 
     As BN of the dialect pspnet; the blobs are (1, C). TSN: sync_bn_layer.cpp.
     """
-    return _slope_and_averages(d, (1, channels_of(d)), False)
+    return _slope_and_averages(d, (1, channels_of(d)), False, together=True)
 
 
 @register(

@@ -11,7 +11,7 @@ from jax import Array
 
 from netc.lowering.geometry import per_channel, sizes
 from netc.lowering.plan import Plan
-from netc.lowering.reduce import channel_dot, channel_sum, wide
+from netc.lowering.reduce import channel_dot, channel_sum, mean_of_devices, wide
 
 
 def _count(x: Array, layout: str) -> int:
@@ -33,23 +33,30 @@ def center(plan: Plan, x: Array, *, layout: str = "NCHW") -> Array:
 
 
 def standardize(
-    plan: Plan, x: Array, inverse: Callable[[Array], Array], *, layout: str = "NCHW"
+    plan: Plan,
+    x: Array,
+    inverse: Callable[[Array], Array],
+    *,
+    layout: str = "NCHW",
+    together: bool = False,
 ) -> tuple[Array, Array, Array]:
     """y = (x - mean) inverse(variance) per channel; with the mean and the variance, (C,).
 
+    together: mean and variance are those over all devices.
     They are float32 or wider and pass no gradient; the variance is that of x itself (biased).
     dx = (dy - mean(dy) - y mean(dy y)) inverse(variance).
     """
     count = _count(x, layout)
+    over = mean_of_devices if together else lambda mean: mean
 
     def column(values):
         return per_channel(values, layout, x.ndim)
 
     def compute(x):
-        mean = channel_sum(plan, wide(x), layout) / count
+        mean = over(channel_sum(plan, wide(x), layout) / count)
         # E(x²) - E(x)² would save a pass, and lose all digits where the mean is large.
         centred = wide(x) - column(mean)
-        variance = channel_dot(plan, centred, centred, layout) / count
+        variance = over(channel_dot(plan, centred, centred, layout) / count)
         scale = inverse(variance)
         y = (centred * column(scale)).astype(x.dtype)
         return (y, mean, variance), (y, scale)
@@ -57,8 +64,8 @@ def standardize(
     def backward(saved, cotangents):
         y, scale = saved
         dy = wide(cotangents[0])
-        mean = column(channel_sum(plan, dy, layout) / count)
-        along = column(channel_dot(plan, dy, y, layout) / count)
+        mean = column(over(channel_sum(plan, dy, layout) / count))
+        along = column(over(channel_dot(plan, dy, y, layout) / count))
         return (((dy - mean - wide(y) * along) * column(scale)).astype(y.dtype),)
 
     f = jax.custom_vjp(lambda x: compute(x)[0])

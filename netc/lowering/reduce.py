@@ -12,6 +12,16 @@ from jax import Array
 from netc.lowering.geometry import per_channel, sizes, spatial_axes
 from netc.lowering.plan import Plan
 
+DEVICES = "data"  # the axis of the devices in a program that several of them run together
+
+
+def mean_of_devices(x: Array) -> Array:
+    """The mean over the devices that run this program together; x where it is one alone."""
+    try:
+        return jax.lax.pmean(x, DEVICES)
+    except NameError:  # there is no such axis
+        return x
+
 
 def wide(x: Array) -> Array:
     """x in float32 or wider."""
