@@ -9,12 +9,13 @@ from typing import Protocol
 
 import numpy as np
 
-from netc.data import datum
+from netc.data import boxes, datum
+from netc.data.annotated import AnnotatedFeed
 from netc.data.fail import Fail, check_same, failing, located, plain_fail
 from netc.data.hdf5 import HDF5Feed
 from netc.data.images import KINDS, ImageFeed
-from netc.data.order import Order
-from netc.data.sources import open_source
+from netc.data.records import RecordFeed
+from netc.data.segments import SegmentFeed
 from netc.data.transform import Images, Transformer
 from netc.data.windows import WindowFeed
 from netc.errors import DataError
@@ -57,25 +58,18 @@ class Feed(Protocol):
         ...
 
 
-class DataFeed:
-    """Data: records of a database in key order, again and again; labels as floats (N,).
+class DataFeed(RecordFeed):
+    """Data: images, and labels as floats (N,).
 
-    With rand_skip the first record is one of the first rand_skip, drawn once from the seed; with
-    shuffle, each round is in an order of its own. Images of a batch must come out of the
-    transformer in one shape; batches may differ. Where records have several labels, these are rows
-    (N, L); where images are mixed, (N, classes).
+    Images of a batch must come out of the transformer in one shape; batches may differ. Where
+    records have several labels, these are rows (N, L); where images are mixed, (N, classes).
     Caffe: data_layer.cpp.
     """
 
     def __init__(self, param: LayerParameter, phase: str, seed: int, fail: Fail) -> None:
-        p, transform = param.data_param, param.transform_param
-        if not p.batch_size:
-            fail("Positive batch size required", "batch_size")
-        with failing(fail, "source"):
-            self._source = open_source(p.backend, p.source)
-        self._batch, self._tops = p.batch_size, len(param.top)
-        self._order = Order(len(self._source), p.shuffle, p.rand_skip, seed, param.name)
-        self._ordered = phase == "TRAIN" and not p.shuffle
+        super().__init__(param, seed, fail)
+        transform = param.transform_param
+        self._ordered = phase == "TRAIN" and not param.data_param.shuffle
         self._transformer = Transformer(transform, phase, seed, param.name, fail)
         with failing(fail, "source"), located(lambda: self._source.where(0)):
             (record,) = self._source.read([0])
@@ -87,7 +81,6 @@ class DataFeed:
         if not first.encoded and (transform.force_color or transform.force_gray):
             log.error("force_color and force_gray only for encoded datum")
         self._shape_of = lru_cache(self._transformer.output_shape)
-        self.epoch_size = len(self._source)
         self._labels = (len(first.labels),) if first.labels else ()
         if self._labels and self._transformer.label_shape:
             fail(f"images of {len(first.labels)} labels each cannot be mixed", "augment")
@@ -95,7 +88,6 @@ class DataFeed:
         self.shapes = ((self._batch, *row), (self._batch, *label))
         self.shapes = self.shapes[: self._tops]
         self.dtypes = (np.dtype(np.float32),) * self._tops
-        self.labels_top = 1 if self._tops > 1 else None
 
     def batch(self, k: int) -> tuple[np.ndarray, ...]:
         """Images (N, C, h, w) and labels (N,), float32. Raises DataError."""
@@ -110,18 +102,11 @@ class DataFeed:
         )
         return tops[: self._tops]
 
-    def describe(self, k: int) -> tuple[str, ...]:
-        """Names each example of batch k."""
-        return tuple(map(self._source.where, self._positions(k)))
-
     def drawn(self, k: int) -> tuple[str, ...]:
         """What each example of batch k draws."""
         images, _ = self._read(self._positions(k))
         sizes = [image.shape[-2:] for image in images]
         return tuple(self._transformer.describe(sizes, k * self._batch))
-
-    def _positions(self, k: int) -> list[int]:
-        return self._order.at(k * self._batch, self._batch)
 
     def _warn_if_sorted(self) -> None:
         """Warn when the labels of the first records only rise: batches then hold few of them."""
@@ -169,10 +154,12 @@ class DataFeed:
 
 
 FEEDS = {
+    "AnnotatedData": AnnotatedFeed,
     "Data": DataFeed,
     "HDF5Data": HDF5Feed,
     "WindowData": WindowFeed,
     **dict.fromkeys(KINDS, ImageFeed),
+    "ImageSegData": SegmentFeed,
 }
 
 
@@ -182,3 +169,14 @@ def open_feed(param: LayerParameter, phase: str, seed: int, fail: Fail | None = 
     phase: "TRAIN" or "TEST". fail: raises an error at a field of the layer; by default DataError.
     """
     return FEEDS[param.type](param, phase, seed, fail or plain_fail)
+
+
+def boxes_of(feed: Feed, tops: tuple[np.ndarray, ...]) -> np.ndarray | None:
+    """The boxes (1, 1, G, 8) in a batch of a feed, None where it has no such top."""
+    return tops[1] if isinstance(feed, AnnotatedFeed) and feed.has_boxes else None
+
+
+def for_program(feed: Feed, tops: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """A batch as programs take it: of boxes, whose number is another each time, see `padded`."""
+    rows = boxes_of(feed, tops)
+    return tops if rows is None else (tops[0], boxes.padded(rows, feed.shapes[1][2]))

@@ -13,14 +13,16 @@ import numpy as np
 
 from netc.data.datum import planes
 from netc.data.fail import Fail, check_same, dims, failing, located
-from netc.data.lists import Row, read_classes, read_columns, read_labelled
+from netc.data.lists import Row, read_classes, read_columns, read_labelled, read_paths
 from netc.data.order import Order
 from netc.data.transform import Transformer
 from netc.errors import DataError
 from netc.load import nearby
-from netc.schema import ImageListParameter, LayerParameter
+from netc.schema import ImageDataParameter, ImageListParameter, LayerParameter
 
 log = logging.getLogger(__name__)
+
+Size = tuple[int, ...]  # height, width
 
 IMAGE, LABEL_IMAGE, NUMBERS = (
     ImageListParameter.IMAGE,
@@ -33,13 +35,24 @@ class Kind(NamedTuple):
     """A layer type that reads image files.
 
     field: its parameter. columns: what the tops are. label: whether NUMBERS are one label.
-    read: what is listed.
+    read: what is listed. labels: (path, size) -> a label image.
     """
 
     field: str
     columns: Callable[[Any], Sequence[Any]]
     label: bool
     read: Callable[[Any], list[Row]]
+    labels: Callable[[str, Size | None], np.ndarray] = lambda path, size: load_labels(path, size)
+
+
+def _read_pairs(p: Any) -> list[Row]:
+    return read_columns(p.source, (True, True))
+
+
+def _read_segmented(p: Any) -> list[Row]:
+    if p.label_type == ImageDataParameter.NONE:
+        return read_paths(p.source)
+    return read_columns(p.source, (True, p.label_type == ImageDataParameter.PIXEL))
 
 
 def _read_folder(p: Any) -> list[Row]:
@@ -65,7 +78,20 @@ KINDS = {
         "dense_image_data_param",
         lambda p: (IMAGE, LABEL_IMAGE),
         False,
-        lambda p: read_columns(p.source, (True, True)),
+        _read_pairs,
+    ),
+    "ImageSegData": Kind(
+        "image_data_param",
+        lambda p: (IMAGE, LABEL_IMAGE),
+        False,
+        _read_segmented,
+    ),
+    "ImageLabelmapData": Kind(
+        "image_data_param",
+        lambda p: (IMAGE, LABEL_IMAGE),
+        False,
+        _read_pairs,
+        lambda path, size: load_edges(path, size),
     ),
 }
 
@@ -93,6 +119,7 @@ class ImageFeed:
         self._files = tuple(column for column in self._columns if column != NUMBERS)
         self._root = getattr(p, "root_folder", "")
         self._resized = (p.new_height, p.new_width) if p.new_height else None
+        self._divide = p.label_divide_factor if param.type == "DenseImageData" else 1
         self._transformer = Transformer(param.transform_param, phase, seed, param.name, fail)
         self._shape_of = lru_cache(self._transformer.output_shape)
         self._mixes = bool(self._transformer.mix)
@@ -163,7 +190,7 @@ class ImageFeed:
         size = self._resized or self._first_size
         channels = 3 if self._p.is_color else 1
         shape = self._transformer.output_shape((channels, *size), self._fail)
-        return shape if column == IMAGE else (1, *shape[1:])
+        return shape if column == IMAGE else (1, *(n // self._divide for n in shape[1:]))
 
     @cached_property
     def _number_shape(self) -> tuple[int, ...]:
@@ -175,13 +202,13 @@ class ImageFeed:
     def _first_size(self) -> tuple[int, ...]:
         row = self._batch_rows(0)[0]
         with failing(self._fail, "source"), located(lambda: row.where):
-            return self._image(row, 0).shape[1:]
+            return self._image(row, 0, self._resized).shape[1:]
 
-    def _image(self, row: Row, file: int) -> np.ndarray:
+    def _image(self, row: Row, file: int, size: Size | None) -> np.ndarray:
         path = self._root + row.files[file]
         if self._files[file] == LABEL_IMAGE:
-            return load_labels(path, self._resized)
-        return load(path, self._p.is_color, self._resized)
+            return self._kind.labels(path, size)
+        return load(path, self._p.is_color, size)
 
     def _images(self, rows: list[Row], file: int, sizes: list[Any]) -> Iterator[np.ndarray]:
         """One file of each example, (C, H, W), read when it is its turn.
@@ -191,23 +218,31 @@ class ImageFeed:
         first: tuple[int, ...] = ()
         for i, row in enumerate(rows):
             with located(lambda at=row: at.where):
-                image = self._image(row, file)
+                size = self._resized
+                if file and self._divide > 1:
+                    size = tuple(n // self._divide for n in sizes[i])
+                image = self._image(row, file, size)
                 if self._files[file] == IMAGE:
                     shape = self._shape_of(image.shape)
                     first = first or shape
                     check_same(shape, first, "img")
                 if not file:
                     sizes.append(image.shape[1:])
-                elif image.shape[1:] != sizes[i]:
-                    raise DataError(
-                        f"{row.files[file]} is {dims(image.shape[1:])}, {row.files[0]} "
-                        f"{dims(sizes[i])}",
-                        hint="the images of a line are cropped and moved alike",
-                    )
+                elif self._divide == 1:
+                    check_sizes(row, file, image.shape[1:], sizes[i])
             yield image
 
 
-def load(path: str, color: bool, size: tuple[int, int] | None = None) -> np.ndarray:
+def check_sizes(row: Row, file: int, size: Sequence[int], first: Sequence[int]) -> None:
+    """The images of a line have one (height, width). Raises DataError."""
+    if tuple(size) != tuple(first):
+        raise DataError(
+            f"{row.files[file]} is {dims(size)}, {row.files[0]} {dims(first)}",
+            hint="the images of a line are cropped and moved alike",
+        )
+
+
+def load(path: str, color: bool, size: Size | None = None) -> np.ndarray:
     """An image file as uint8 (C, H, W), BGR or gray, resized to (height, width) if given.
 
     Raises DataError. Caffe: io.cpp, ReadImageToCVMat.
@@ -218,7 +253,7 @@ def load(path: str, color: bool, size: tuple[int, int] | None = None) -> np.ndar
     return planes(cv2.resize(image, size[::-1]) if size else image)
 
 
-def load_labels(path: str, size: tuple[int, int] | None = None) -> np.ndarray:
+def load_labels(path: str, size: Size | None = None) -> np.ndarray:
     """A label image, (1, H, W), resized to (height, width) if given. Raises DataError."""
     import cv2
 
@@ -233,6 +268,12 @@ def load_labels(path: str, size: tuple[int, int] | None = None) -> np.ndarray:
     if size:
         image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
     return image[None]
+
+
+def load_edges(path: str, size: Size | None = None) -> np.ndarray:
+    """A gray image as 1 where it is at least half white, else 0: (1, H, W), resized to
+    (height, width) before if given. Raises DataError. HED: image_labelmap_data_layer.cpp."""
+    return load(path, False, size) // 128
 
 
 def read_file(path: str) -> bytes:

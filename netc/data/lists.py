@@ -50,6 +50,11 @@ def read_labelled(source: str, labels: int = 1) -> list[Row]:
     return _rows(source, parse)
 
 
+def read_paths(source: str) -> list[Row]:
+    """The first word of each line. Raises DataError."""
+    return _rows(source, lambda line, where: Row((line.split()[0],), (), where))
+
+
 def read_columns(source: str, is_file: Sequence[bool]) -> list[Row]:
     """The lines of columns, between tabs or, in a line without any, blanks.
 

@@ -17,6 +17,8 @@ from netc.data.mix import Mix
 from netc.schema import AugmentParameter, TransformationParameter
 
 Images = np.ndarray | Sequence[np.ndarray]
+# Fields of height and width of the crop: Caffe's for both, SSD's, DeepLab's.
+CROPS = (("crop_size", "crop_size"), ("crop_h", "crop_w"), ("crop_height", "crop_width"))
 
 
 class Transformer:
@@ -43,6 +45,8 @@ class Transformer:
         if param.mean_file and param.mean_value:
             fail("Cannot specify mean_file and mean_value at the same time", "mean_value")
         self._param, self._fail = param, fail
+        self._crop_fields = _crop_fields(param, fail)
+        self.crop = tuple(getattr(param, field) for field in self._crop_fields)
         self._seed, self._name = seed, name
         self._scale, self._train = np.float32(param.scale), phase == "TRAIN"
         mean = np.array(param.mean_value or [0], np.float32)
@@ -63,6 +67,11 @@ class Transformer:
         return p.force_color if p.force_color or p.force_gray else None
 
     @property
+    def mean(self) -> np.ndarray:
+        """The mean of each channel: float32 (C, 1, 1), or (1, 1, 1) for all of them."""
+        return self._mean.mean((1, 2), keepdims=True)
+
+    @property
     def label_shape(self) -> tuple[int, ...]:
         """The shape of an example's label after `mix`."""
         return (self.mix.classes,) if self.mix else ()
@@ -70,16 +79,18 @@ class Transformer:
     def output_shape(self, shape: tuple[int, ...], fail: Fail = plain_fail) -> tuple[int, ...]:
         """The shape (C, h, w) that an image (C, H, W) is given; calls `fail` if it has none."""
         channels, height, width = shape
-        crop, mean, file = self._param.crop_size, self._mean, self._param.mean_file
-        if crop > min(height, width) and not self._augment.resizes:
-            fail(f"crop_size {crop} is larger than the image, {height} x {width}", "crop_size")
+        mean, file = self._mean, self._param.mean_file
+        for field, size in zip(self._crop_fields, (height, width), strict=False):
+            crop = getattr(self._param, field)
+            if crop > size and not self._augment.resizes:
+                fail(f"{field} {crop} is larger than the image, {height} x {width}", field)
         if file and mean.shape != (shape if self._per_pixel else (channels, 1, 1)):
             fail(f"mean_file '{file}' is {dims(mean.shape)}, the image {dims(shape)}", "mean_file")
         if not file and len(mean) not in (1, channels):
             rule = f"Specify either 1 mean_value or as many as channels: {channels}"
             fail(f"{rule} (got {len(mean)})", "mean_value")
         self._augment.check(channels, fail)
-        return (channels, crop, crop) if crop else shape
+        return (channels, *self.crop) if self.crop else shape
 
     def batch(
         self, images: Images | Iterator[np.ndarray], first: int, count: int | None = None
@@ -114,12 +125,17 @@ class Transformer:
             target[:] = window[..., ::-1] if flip else window
         return out
 
+    def place(self, size: Sequence[int], example: int) -> tuple[list[int], bool]:
+        """Where the crop of an example of (height, width) starts, and whether it is mirrored."""
+        words = draws(self._seed, self._name, example, 1)
+        return self._corners(size, words)[0].tolist(), bool(self._mirrored(words)[0])
+
     def describe(self, sizes: Sequence[tuple[int, int]], first: int) -> list[str]:
         """What examples `first` and following draw, for images of these (height, width)."""
-        crop, images = self._param.crop_size, [np.empty(size) for size in sizes]
+        crop, images = dims(self.crop), [np.empty(size) for size in sizes]
         return [
             ", ".join(
-                [f"crop {crop} x {crop} at ({corner[0]}, {corner[1]})"] * bool(crop)
+                [f"crop {crop} at ({corner[0]}, {corner[1]})"] * bool(crop)
                 + ["mirrored"] * flip
                 + [f"{field} {_told(value)}" for field, value in drawn.items()]
             )
@@ -127,14 +143,14 @@ class Transformer:
         ]
 
     def _empty(self, image: np.ndarray, count: int) -> np.ndarray:
-        (channels, *size), crop = image.shape, self._param.crop_size
-        return np.empty((count, channels, *([crop, crop] if crop else size)), np.float32)
+        channels, *size = image.shape
+        return np.empty((count, channels, *(self.crop or size)), np.float32)
 
     def _corners(self, size: Sequence[int], words: np.ndarray) -> np.ndarray:
         """Where the crops of images of one (height, width) start: (N, 2), as (top, left)."""
-        if not self._param.crop_size:
+        if not self.crop:
             return np.zeros((len(words), 2), int)
-        room = np.asarray(size) - self._param.crop_size
+        room = np.subtract(size, self.crop)
         if self._train:
             return below(words[:, 1:3], np.maximum(room, 0) + 1)
         return np.broadcast_to(room // 2, (len(words), 2))
@@ -205,6 +221,28 @@ class Transformer:
         flip = self._mirrored(words)
         out[flip] = out[flip, ..., ::-1]
         return out
+
+
+def _crop_fields(param: TransformationParameter, fail: Fail) -> tuple[str, ...]:
+    """The fields that give height and width of the crop, or none.
+
+    SSD, DeepLab: data_transformer.cpp.
+    """
+    given = [pair for pair in CROPS if any(getattr(param, field) for field in pair)]
+    if len(given) > 1:
+        one, other = (" and ".join(dict.fromkeys(pair)) for pair in given[:2])
+        set_too = next(field for field in given[1] if getattr(param, field))
+        fail(f"Use either {one} or {other}, not both.", set_too)
+    for fields in given:
+        height, width = (getattr(param, field) for field in fields)
+        if not height or not width:
+            fail(
+                f"{' and '.join(fields)} should be used at the same time and should be positive, "
+                f"got {height} and {width}",
+                fields[0] if height else fields[1],
+            )
+        return fields
+    return ()
 
 
 def _cropped(image: np.ndarray, corner: Sequence[int], size: tuple[int, ...]) -> np.ndarray:

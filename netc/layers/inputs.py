@@ -10,6 +10,7 @@ import numpy as np
 
 from netc.data.feeds import Feed, open_feed
 from netc.data.rows import write_pass
+from netc.data.transform import CROPS
 from netc.errors import DataError, ShapeError
 from netc.fillers import fill, problem, traced_draw
 from netc.layers.base import (
@@ -27,6 +28,17 @@ from netc.schema import BlobShape, FillerParameter, ImageListParameter, LayerPar
 
 T = TypeVar("T")
 FILES = ("source", "mean_file")  # fields that name them
+# Fields of forks that layers of images carry out.
+CROP = tuple(f"transform_param.{field}" for pair in CROPS[1:] for field in pair)
+OF_SEGMENTS = (
+    "transform_param.scale_factors",
+    "image_data_param.label_type",
+    "image_data_param.ignore_label",
+)
+WITH_BOXES = tuple(
+    f"transform_param.{field}"
+    for field in ("distort_param", "expand_param", "resize_param", "noise_param", "emit_constraint")
+)
 
 
 def outside(*shapes: Shape, feed: Feed | None = None) -> Layer:
@@ -74,7 +86,7 @@ def parameter(d: LayerDef) -> Layer:
     return stateless(lambda blobs: blobs[0], [BlobSpec(shape)])
 
 
-@register("Data", bottoms=0, tops=(1, 2), fields=("data_param.shuffle",))
+@register("Data", bottoms=0, tops=(1, 2), fields=("data_param.shuffle", *CROP))
 def data(d: LayerDef) -> Layer:
     """Records of a database in key order, transformed: (N, C, H, W), and labels (N).
 
@@ -93,7 +105,7 @@ def hdf5_data(d: LayerDef) -> Layer:
     return _from_source(d)
 
 
-@register("ImageData", bottoms=0, tops=2)
+@register("ImageData", bottoms=0, tops=2, fields=CROP)
 def image_data(d: LayerDef) -> Layer:
     """Image files from a list with a label each: (N, C, H, W), and labels (N).
 
@@ -103,7 +115,7 @@ def image_data(d: LayerDef) -> Layer:
     return _from_source(d)
 
 
-@register("ImageFolder", bottoms=0, tops=2)
+@register("ImageFolder", bottoms=0, tops=2, fields=CROP)
 def image_folder(d: LayerDef) -> Layer:
     """Image files in a folder for each class: (N, C, H, W) as of ImageData, and labels (N).
 
@@ -112,7 +124,7 @@ def image_folder(d: LayerDef) -> Layer:
     return _from_source(d)
 
 
-@register("ImageList", bottoms=0, tops=(1, None))
+@register("ImageList", bottoms=0, tops=(1, None), fields=CROP)
 def image_list(d: LayerDef) -> Layer:
     """Image files from a list with label images or any number of numbers; a top for each column.
 
@@ -129,32 +141,70 @@ def image_list(d: LayerDef) -> Layer:
     return _from_source(d)
 
 
-@register("DenseImageData", bottoms=0, tops=2)
+@register("DenseImageData", bottoms=0, tops=2, fields=CROP)
 def dense_image_data(d: LayerDef) -> Layer:
     """Image files from a list with their label images: (N, C, H, W) and (N, 1, H, W).
 
-    As ImageList with an IMAGE and a LABEL_IMAGE in each line. mirror, mean_file and a square crop
-    may stand here or in transform_param. SegNet, ENet: dense_image_data_layer.cpp.
+    As ImageList with an IMAGE and a LABEL_IMAGE in each line. mirror, mean_file and the crop may
+    stand here or in transform_param. With label_divide_factor label images are resized to H and W
+    divided by it, without mixing classes. SegNet, ENet: dense_image_data_layer.cpp.
     """
     p = d.param.dense_image_data_param
-    if p.label_divide_factor != 1:
-        d.fail(
-            f"labels are not divided, label_divide_factor is {p.label_divide_factor}",
-            "label_divide_factor",
-            hint="store the classes themselves in the label images",
-        )
-    if p.crop_height != p.crop_width:
-        d.fail(
-            f"the crop must be square, got {p.crop_height} x {p.crop_width}",
-            "crop_height" if p.HasField("crop_height") else "crop_width",
-        )
     param = LayerParameter()
     param.CopyFrom(d.param)
-    moved = {"mirror": "mirror", "mean_file": "mean_file", "crop_width": "crop_size"}
-    for field, name in moved.items():
+    transform = param.transform_param
+    for field in ("mirror", "mean_file", "crop_height", "crop_width"):
         if p.HasField(field):
-            setattr(param.transform_param, name, getattr(p, field))
+            setattr(transform, field, getattr(p, field))
+    if not p.label_divide_factor:
+        d.fail("label_divide_factor must be positive, got 0", "label_divide_factor")
+    if p.label_divide_factor > 1 and (transform.crop_size or transform.crop_height):
+        d.fail(
+            f"a crop needs label images of the size of the images, label_divide_factor is "
+            f"{p.label_divide_factor}",
+            "label_divide_factor",
+        )
     return _from_source(replace(d, param=param))
+
+
+@register("ImageSegData", bottoms=0, tops=(1, 3), fields=(*CROP, *OF_SEGMENTS))
+def image_seg_data(d: LayerDef) -> Layer:
+    """Image files from a list with a class in each pixel: (N, C, H, W), (N, 1, H, W), (N, 1, 1, 2).
+
+    The label image is the second file of a line, or full of the number there, or of ignore_label:
+    label_type PIXEL, IMAGE or NONE. Both are resized by one of scale_factors at random, and filled
+    up to the crop at the bottom and at the right, with the mean and with ignore_label. The third
+    top is the height and width of each image, those of the crop at most.
+    DeepLab, PSPNet: image_seg_data_layer.cpp.
+    """
+    return _from_source(d)
+
+
+@register("ImageLabelmapData", bottoms=0, tops=2, fields=CROP)
+def image_labelmap_data(d: LayerDef) -> Layer:
+    """Image files from a list with maps of edges: (N, C, H, W), and (N, 1, H, W) of 0 and 1.
+
+    A pixel of a map is 1 where it is at least 128 after resizing.
+    HED: image_labelmap_data_layer.cpp.
+    """
+    return _from_source(d)
+
+
+@register(
+    "AnnotatedData", bottoms=0, tops=(1, 2), fields=("data_param.shuffle", *CROP, *WITH_BOXES)
+)
+def annotated_data(d: LayerDef) -> Layer:
+    """Images with boxes from a database, transformed: (N, C, H, W), and the boxes (1, 1, G, 8).
+
+    A row is the item of the batch, label, instance, xmin, ymin, xmax, ymax in units of the sides of
+    the image, and whether it is difficult. Rows of -1 are no boxes: one where a batch has none,
+    and in a run so many that G takes few values. Where records have no type of annotation, labels
+    are (N, 1, 1, 1).
+    Images are distorted, expanded, cut by one of the windows that the batch_sampler find, resized,
+    made noisy, cropped and mirrored, in this order, and the boxes with them. prob of resize_param
+    and noise_param has no effect. SSD: annotated_data_layer.cpp.
+    """
+    return _from_source(d)
 
 
 @register("WindowData", bottoms=0, tops=2)

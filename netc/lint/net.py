@@ -28,7 +28,10 @@ WEIGHTED = {
 }
 LEARNABLE = {*WEIGHTED, "PReLU", "Scale", "Bias", "Parameter"}
 SCORES = {"Accuracy", "SegAccuracy"}
-PIXELS = {"Data", "DenseImageData", "ImageData", "ImageFolder", "ImageList", "WindowData"}
+PIXELS = {
+    *("AnnotatedData", "Data", "DenseImageData", "ImageData", "ImageFolder", "ImageLabelmapData"),
+    *("ImageList", "ImageSegData", "WindowData"),
+}
 APPLIED_BY_LOSS = {
     "SoftmaxWithLoss": ("Softmax", "a softmax of its own"),
     "SigmoidCrossEntropyLoss": ("Sigmoid", "a sigmoid of its own"),

@@ -16,6 +16,12 @@ SCORES = ("score", "label")
 DEPTHWISE = 'convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }'
 
 FIELDS = {
+    "AnnotatedData": 'data_param { source: "trainval_lmdb" batch_size: 32 backend: LMDB } '
+    "annotated_data_param { batch_sampler { max_sample: 1 max_trials: 1 } batch_sampler { sampler "
+    "{ min_scale: 0.3 min_aspect_ratio: 0.5 max_aspect_ratio: 2 } sample_constraint { "
+    "min_jaccard_overlap: 0.5 } max_sample: 1 max_trials: 50 } } "
+    "transform_param { mirror: true mean_value: 104 mean_value: 117 mean_value: 123 "
+    "resize_param { height: 300 width: 300 } expand_param { prob: 0.5 max_expand_ratio: 4 } }",
     "Accum": "accum_param { have_reference: true }",
     "Accuracy": "accuracy_param { top_k: 5 }",
     "BN (parsenet)": "bn_param { scale_filler { value: 1 } var_eps: 1e-10 }",
@@ -24,6 +30,7 @@ FIELDS = {
     "BatchNorm": "batch_norm_param { eps: 1e-5 }",
     "BatchNorm (intel)": "batch_norm_param { use_weight_bias: true }",
     "BatchNorm (nvcaffe)": "batch_norm_param { scale_bias: true }",
+    "BlackAugmentation": 'black_augmentation_param { black { rand_type: "bernoulli" prob: 0.05 } }',
     "Bias": "bias_param { axis: 1 }",
     "CenterLoss": "center_loss_param { num_output: 1000 }",
     "Clip": "clip_param { min: 0 max: 6 }",
@@ -40,6 +47,8 @@ FIELDS = {
     "Crop": "crop_param { axis: 2 offset: 0 }",
     "Data": 'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '
     "transform_param { scale: 0.00390625 }",
+    "DataAugmentation": "augmentation_param { crop_height: 3 crop_width: 4 recompute_mean: 1000 "
+    "mean_per_pixel: false rotate { spread: 0.2 } gamma { spread: 0.1 exp: true } }",
     "Deconvolution": "convolution_param { num_output: 21 kernel_size: 4 stride: 2 pad: 1 "
     'weight_filler { type: "bilinear" } }',
     "Deconvolution3D": "convolution3d_param { num_output: 8 kernel_size: 2 kernel_depth: 2 "
@@ -56,6 +65,9 @@ FIELDS = {
     'data_filler { type: "gaussian" } }',
     "Eltwise": "eltwise_param { operation: SUM }",
     "Embed": f"embed_param {{ num_output: 128 input_dim: 1000 {UNIFORM} }}",
+    "FlowAugmentation": "augmentation_param { crop_height: 3 crop_width: 4 }",
+    "GenerateAugmentationParameters": "augmentation_param { crop_height: 3 crop_width: 4 "
+    "rotate { spread: 0.1 } gamma { spread: 0.1 exp: true } }",
     "HDF5Data": 'hdf5_data_param { source: "train.txt" batch_size: 64 shuffle: true }',
     "HDF5Output": 'hdf5_output_param { file_name: "features.h5" }',
     "Im2col": "convolution_param { kernel_size: 3 pad: 1 }",
@@ -63,6 +75,11 @@ FIELDS = {
     "new_height: 256 new_width: 256 } transform_param { crop_size: 224 mirror: true }",
     "ImageFolder": 'image_folder_param { source: "train" batch_size: 32 shuffle: true '
     "new_height: 256 new_width: 256 } transform_param { crop_size: 224 mirror: true }",
+    "ImageLabelmapData": 'image_data_param { source: "train.lst" shuffle: true } '
+    "transform_param { mean_value: 104 mean_value: 117 mean_value: 123 }",
+    "ImageSegData": 'image_data_param { source: "train.txt" batch_size: 16 shuffle: true '
+    "label_type: PIXEL } transform_param { crop_size: 473 mirror: true scale_factors: 0.5 "
+    "scale_factors: 1 scale_factors: 1.5 mean_value: 104 mean_value: 117 mean_value: 123 }",
     "ImageList": 'image_list_param { source: "train.txt" column: IMAGE column: LABEL_IMAGE '
     "batch_size: 8 shuffle: true } transform_param { crop_size: 321 mirror: true }",
     "InnerProduct": f"inner_product_param {{ num_output: 10 {XAVIER} }}",
@@ -113,6 +130,7 @@ BOTTOMS = {
     "Axpy": ("factor", "data", "summand"),
     "BatchReindex": ("data", "index"),
     "CenterLoss": ("feature", "label"),
+    "BlackAugmentation": ("image1", "flow", "image2"),
     "BoxAnnotatorOHEM": ("rois", "loss", "label", "bbox_weight"),
     "ContrastiveLoss": ("a", "b", "similar"),
     "Correlation": ("a", "b"),
@@ -122,6 +140,7 @@ BOTTOMS = {
     "DetectionEvaluate": ("detections", "label"),
     "DetectionOutput": ("mbox_loc", "mbox_conf", "mbox_priorbox"),
     "Filter": ("data", "selector"),
+    "FlowAugmentation": ("flow", "coefficients1", "coefficients2"),
     "FlowWarp": ("image", "flow"),
     "HDF5Output": ("data", "label"),
     "HingeLoss": SCORES,
@@ -149,13 +168,17 @@ BOTTOMS = {
     "Upsample (segnet)": ("data", "mask"),
 }
 TOPS = {
+    "BlackAugmentation": ("seen1", "moved", "seen2"),
+    "AnnotatedData": ("data", "label"),
     "BoxAnnotatorOHEM": ("label_ohem", "bbox_weight_ohem"),
     "Data": ("data", "label"),
     "DenseImageData": ("data", "label"),
     "HDF5Data": ("data", "label"),
     "ImageData": ("data", "label"),
     "ImageFolder": ("data", "label"),
+    "ImageLabelmapData": ("data", "label"),
     "ImageList": ("data", "label"),
+    "ImageSegData": ("data", "label", "size"),
     "LSTMUnit": ("next_cell", "hidden"),
     "MemoryData": ("data", "label"),
     "Python": ("python",),
@@ -201,6 +224,11 @@ BLOBS = {
     "Convolution3D": ("W (num_output, C / group, kernel_depth, kernel_size, kernel_size)", BIAS),
     "Deconvolution3D": ("W (C, num_output / group, kernel_depth, kernel_size, kernel_size)", BIAS),
     "DepthwiseConvolution": ("W (C, 1, *kernel)", BIAS),
+    "DataAugmentation": (
+        "the number of passes (1, 1, 1, 1)",
+        "the mean image (1, C, H, W), with recompute_mean",
+        "the mean of each channel (1, C, 1, 1), with recompute_mean",
+    ),
     "Deconvolution": ("W (C, num_output / group, *kernel)", BIAS),
     "Embed": ("W (input_dim, num_output)", BIAS),
     "InnerProduct": ("W (num_output, K), with transpose (K, num_output)", BIAS),

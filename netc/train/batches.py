@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.compile import Program
-from netc.data.feeds import Feed
+from netc.data.feeds import Feed, for_program
 from netc.data.loader import Loader
 from netc.data.workers import Recipe, Workers
 from netc.errors import DataError, SolverError
@@ -153,8 +153,8 @@ class Batches:
         check_labels(self._feeds, self._rules, k, batch)
         named = {
             t: x
-            for (_, tops), arrays in zip(self._feeds, batch, strict=True)
-            for t, x in zip(tops, arrays, strict=True)
+            for (feed, tops), arrays in zip(self._feeds, batch, strict=True)
+            for t, x in zip(tops, for_program(feed, arrays), strict=True)
         }
         return self._replicas.deal(k, named)
 

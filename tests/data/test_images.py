@@ -30,16 +30,18 @@ def pictures(tmp_path, monkeypatch):
     return tmp_path
 
 
-def feed(fields="", transform="", phase="TEST", seed=1, type="ImageData", source="list.txt"):
+def feed(
+    fields="", transform="", phase="TEST", seed=1, type="ImageData", source="list.txt", tops=2
+):
     field = {
         "DenseImageData": "dense_image_data",
         "ImageData": "image_data",
         "ImageFolder": "image_folder",
         "ImageList": "image_list",
     }
-    tops = "".join(f'top: "{i}" ' for i in range(max(2, fields.count("column:"))))
-    text = f"""name: "data" type: "{type}" {tops}
-        {field[type]}_param {{ source: "{source}" {fields} }}
+    named = "".join(f'top: "{i}" ' for i in range(max(tops, fields.count("column:"))))
+    text = f"""name: "data" type: "{type}" {named}
+        {field.get(type, "image_data")}_param {{ source: "{source}" {fields} }}
         transform_param {{ {transform} }}"""
     return open_feed(layer(text), phase, seed)
 
@@ -237,3 +239,89 @@ def test_mixed_labels_are_rows_of_classes(pictures):
 def test_what_a_batch_draws(pictures):
     source = feed("batch_size: 2", "crop_size: 6", phase="TEST")
     assert source.drawn(0) == ("crop 6 x 6 at (0, 1)",) * 2
+
+
+def test_label_images_smaller_than_their_images(pictures):
+    fields = "batch_size: 2 new_height: 9 new_width: 13 label_divide_factor: 4"
+    source = feed(fields, type="DenseImageData", source="dense.txt")
+    data, label = source.batch(0)
+    assert data.shape == (2, 3, 9, 13) and label.shape == source.shapes[1] == (2, 1, 2, 3)
+    classes = cv2.imread("l1.png", cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(label[1, 0], cv2.resize(classes, (3, 2), interpolation=cv2.INTER_NEAREST))
+
+
+@pytest.mark.parametrize("fields", ["crop_h: 4 crop_w: 5", "crop_height: 4 crop_width: 5"])
+def test_a_crop_that_is_not_square(pictures, fields):
+    source = feed("batch_size: 2", fields)
+    assert source.shapes[0] == (2, 3, 4, 5) and source.drawn(0)[0] == "crop 4 x 5 at (1, 1)"
+    assert np.array_equal(source.batch(0)[0][1], planes(picture(1, SIZES[1]))[:, 1:5, 1:6])
+
+
+def test_maps_of_edges_are_0_or_1(pictures):
+    edges = np.array([[0, 127, 128, 255]] * 3, np.uint8)
+    cv2.imwrite("edges.png", edges)
+    cv2.imwrite("image.png", picture(0, (3, 4)))
+    (pictures / "edges.txt").write_text("image.png edges.png\n")
+    source = feed("", "mirror: true", type="ImageLabelmapData", source="edges.txt")
+    _, label = source.batch(0)
+    assert label.shape == source.shapes[1] == (1, 1, 3, 4)
+    assert label[0, 0, 0].tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+
+
+def segments(fields="", transform="", source="dense.txt", **options):
+    fields = f"{fields} label_type: {options.pop('label', 'PIXEL')}"
+    return feed(fields, transform, type="ImageSegData", source=source, tops=3, **options)
+
+
+def test_segments_are_filled_up_to_the_crop(pictures):
+    transform = "crop_height: 12 crop_width: 7 mean_value: 3.5 scale: 0.5"
+    source = segments("batch_size: 4 ignore_label: 250", transform)
+    data, label, size = source.batch(0)
+    shapes = (4, 3, 12, 7), (4, 1, 12, 7), (4, 1, 1, 2)
+    assert source.shapes == (data.shape, label.shape, size.shape) == shapes
+    assert size[:, 0, 0].tolist() == [[6, 7], [6, 7], [5, 7], [9, 6]]
+    assert np.array_equal(data[3, :, :9, :6], (planes(picture(3, SIZES[3])) - 3.5) / 2)
+    assert (data[3, :, 9:] == 0).all() and (data[3, :, :, 6:] == 0).all()
+    wanted = (picture(13, SIZES[3], 1) % 4)[..., 0]
+    assert np.array_equal(label[3, 0, :9, :6], wanted) and (label[3, 0, 9:] == 250).all()
+
+
+@pytest.mark.parametrize(
+    ("label", "source", "value"), [("IMAGE", "list.txt", 1), ("NONE", "dense.txt", 255)]
+)
+def test_segments_of_one_class(pictures, label, source, value):
+    _, labels, size = segments(label=label, source=source).batch(1)
+    assert (
+        labels.shape == (1, 1, 6, 8) and (labels == value).all() and size.ravel().tolist() == [6, 8]
+    )
+
+
+def test_segments_at_a_scale_drawn_for_each(pictures):
+    transform = "crop_size: 20 mirror: true scale_factors: 0.5 scale_factors: 2"
+    source = segments("batch_size: 2", transform, phase="TRAIN")
+    same = segments("batch_size: 2", transform, phase="TRAIN")
+    seen = set()
+    for k in reversed(range(6)):
+        data, label, size = source.batch(k)
+        assert all(map(np.array_equal, (data, label, size), same.batch(k)))
+        assert set(np.unique(label)) <= {0, 1, 2, 3, 255}
+        seen.update(text.split(",")[0] for text in source.drawn(k))
+    assert seen == {"scale 0.5", "scale 2"}
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        ('mean_file: "m"', "ImageSegDataLayer does not support mean file"),
+        ("scale_factors: -1", "scale_factors must be greater than 0, got -1"),
+    ],
+)
+def test_segments_that_cannot_be_made(pictures, transform, message):
+    with pytest.raises(DataError, match=message):
+        segments(transform=transform)
+
+
+def test_a_segmentation_of_another_size(pictures):
+    cv2.imwrite("l0.png", picture(0, (3, 3), 1))
+    with pytest.raises(DataError, match=r"dense.txt:1: l0.png is 3 x 3, 0.png 6 x 8"):
+        segments("new_height: 0").batch(0)

@@ -8,6 +8,7 @@ WINDOWS = (
     "window_data_param {{ source: '../../layer_cases/windows.txt' root_folder: './' batch_size: 3 "
     "{} }} transform_param {{ {} }}"
 )
+BOXES = "data_param {{ source: '../../layer_cases/boxes_lmdb' backend: LMDB {} }} {}"
 
 # fmt: off
 CASES = [
@@ -31,6 +32,25 @@ CASES = [
     LayerCase("DenseImageData", "dense_image_data_param { source: 'list.txt' batch_size: 2 "
         "new_height: 20 new_width: 30 crop_height: 8 crop_width: 8 mirror: true is_color: false }",
         [], [(2, 1, 8, 8), (2, 1, 8, 8)]),
+    LayerCase("DenseImageData", "dense_image_data_param { source: 'list.txt' batch_size: 2 "
+        "new_height: 20 new_width: 30 label_divide_factor: 4 }", [],
+        [(2, 3, 20, 30), (2, 1, 5, 7)]),
+    LayerCase("DenseImageData", "dense_image_data_param { source: 'list.txt' batch_size: 2 "
+        "new_height: 20 new_width: 30 crop_height: 8 crop_width: 9 }", [],
+        [(2, 3, 8, 9), (2, 1, 8, 9)]),
+    LayerCase("ImageSegData", "image_data_param { source: 'list.txt' batch_size: 2 new_height: 20 "
+        "new_width: 30 } transform_param { crop_height: 40 crop_width: 25 }", [],
+        [(2, 3, 40, 25), (2, 1, 40, 25), (2, 1, 1, 2)]),
+    LayerCase("ImageSegData", "image_data_param { source: 'list.txt' new_height: 20 new_width: 30 "
+        "label_type: NONE is_color: false } transform_param { scale_factors: 0.5 }", [],
+        [(1, 1, 10, 15), (1, 1, 10, 15)]),
+    LayerCase("ImageLabelmapData", "image_data_param { source: 'list.txt' batch_size: 2 "
+        "new_height: 20 new_width: 30 }", [], [(2, 3, 20, 30), (2, 1, 20, 30)]),
+    LayerCase("AnnotatedData", BOXES.format("batch_size: 2", "annotated_data_param { batch_sampler "
+        "{ max_sample: 1 max_trials: 1 } } transform_param { mirror: true resize_param { height: 6 "
+        "width: 7 } }"), [], [(2, 3, 6, 7), (1, 1, 8, 8)]),
+    LayerCase("AnnotatedData", BOXES.format("batch_size: 3", "transform_param { crop_h: 4 "
+        "crop_w: 5 force_gray: true }"), [], [(3, 1, 4, 5), (1, 1, 8, 8)]),
     LayerCase("WindowData", WINDOWS.format("", "crop_size: 27"), [], [(3, 3, 27, 27), (3,)]),
     LayerCase("WindowData", WINDOWS.format("crop_mode: 'square'", "crop_size: 5"), [],
         [(3, 3, 5, 5), (3,)]),
