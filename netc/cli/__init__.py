@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +52,8 @@ ALIASES = {  # Caffe's names of commands
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 done, 1 a mistake in the files, 2 wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.unraisablehook = _unraisable
     try:
         with naming_user_code():
             return _run(arguments)
@@ -60,10 +64,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+        if argv is None:
+            sys.stdout.flush()
+            os._exit(130)  # threads that compile would crash Python's own way out
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C counts even where Python passes over exceptions, as in callbacks while it imports."""
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(found)
 
 
 def _run(arguments: list[str]) -> int:

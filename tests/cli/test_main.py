@@ -91,6 +91,25 @@ def test_ctrl_c(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+CALLED_BACK = """
+import signal, sys, time, weakref
+import netc.cli.layers
+def run(args):
+    things = set()
+    kept = weakref.ref(things, lambda _: signal.raise_signal(signal.SIGINT))
+    del things
+    time.sleep(60)
+netc.cli.layers.run = run
+sys.argv = ["netc", "layers"]
+sys.exit(netc.cli.main())
+"""
+
+
+def test_ctrl_c_in_a_callback_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", CALLED_BACK], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 CAFFES_FLAGS = {
     "train": {
         "solver": "s",
