@@ -366,6 +366,7 @@ from .layer_cases import (  # noqa: E402
     conv,
     face,
     flow,
+    flow_augment,
     inputs,
     loss,
     neuron,
@@ -384,5 +385,6 @@ CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *segment.CASES, *face.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
-    *conv.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *inputs.CASES, *python.CASES,
+    *conv.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *flow_augment.CASES,
+    *inputs.CASES, *python.CASES,
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from netc.layers import (  # noqa: F401
     distance,
     face,
     flow,
+    flow_augment,
     inputs,
     loss,
     multibox,

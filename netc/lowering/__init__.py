@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netc.lowering import affine as affine
+    from netc.lowering import augment as augment
     from netc.lowering import boxes as boxes
     from netc.lowering import conv as conv
     from netc.lowering import correlate as correlate
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affine",
+    "augment",
     "boxes",
     "conv",
     "correlate",

@@ -90,4 +90,61 @@ BAD = [
     Bad("Accum", "accum_param { size_divisible_by: ^0 }", [IMAGE],
         "size_divisible_by must be at least 1, got 0"),
 ]
+
+COEFFICIENTS = (1, 42, 1, 1)
+KNOWN = "(known: uniform, gaussian, bernoulli, uniform_bernoulli, gaussian_bernoulli)"
+EIGENVECTORS = (
+    "You need to specify chromatic eigenvectors for Chromatic-Eigen augmentation: 9 numbers,"
+)
+
+AUGMENTATIONS = [
+    Bad(type, f"augmentation_param {{ {fields} }}", bottoms, message, hint=hint)
+    for type, fields, bottoms, message, hint in (
+        ("DataAugmentation", "crop_height: 3 crop_width: ^9", [IMAGE],
+            "crop_width must be from 1 to 8, the image's, got 9", None),
+        ("DataAugmentation", "crop_height: ^0 crop_width: 2", [IMAGE],
+            "crop_height must be from 1 to 6, the image's, got 0", None),
+        ("DataAugmentation", "^rotate { rand_type: 'cauchy' }", [IMAGE],
+            f"Unknown random type cauchy of rotate {KNOWN}", None),
+        ("DataAugmentation", "crop_height: 3 crop_width: 3 ^color { spread: 1 }", [IMAGE],
+            "color only works with 3-channel input, got 1 x 2 x 6 x 8", None),
+        ("DataAugmentation", "chromatic_eigvec: 1 chromatic_eigvec: ^2", [IMAGE],
+            f"{EIGENVECTORS} got 2", None),
+        ("DataAugmentation", "mean: 1 mean: ^2", [IMAGE],
+            "mean must be 2 numbers, one per channel, without mean_per_pixel; got 2",
+            "mean_per_pixel: false"),
+        ("GenerateAugmentationParameters", "mode: ^'append'", [COEFFICIENTS],
+            "Unknown mode: append (known: add, replace, regenerate)", None),
+        ("FlowAugmentation", "crop_height: ^0 crop_width: 2", [IMAGE, COEFFICIENTS, COEFFICIENTS],
+            "crop_height must be at least 1, got 0", None),
+    )
+] + [
+    Bad(type, f"^augmentation_param {{ {fields} }}", bottoms, message)
+    for type, fields, bottoms, message in (
+        ("DataAugmentation", "crop_height: 3 crop_width: 3 col_rotate { spread: 1 }",
+            [(1, 3, 6, 8)], f"{EIGENVECTORS} got 0"),
+        ("GenerateAugmentationParameters", "crop_height: 3", [IMAGE],
+            "Need crop_width and crop_height if there is no blob specifying these"),
+        ("GenerateAugmentationParameters", "crop_height: 3 crop_width: 3", [COEFFICIENTS],
+            "Need bottomwidth and bottomheight if there is no blob specifying these"),
+        ("FlowAugmentation", "crop_height: 3", [IMAGE, COEFFICIENTS, COEFFICIENTS],
+            "Please enter crop width and crop height if you want to perform augmentation"),
+    )
+] + [
+    Bad("GenerateAugmentationParameters", "", [COEFFICIENTS, IMAGE],
+        "takes one blob or three (coefficients, images before, images after), got 2", SECOND),
+    Bad("GenerateAugmentationParameters", "", [(1, 41, 1, 1), IMAGE, IMAGE],
+        "the coefficients 'x0' must be 1 x 42 x 1 x 1, they are 1 x 41 x 1 x 1", FIRST),
+    Bad("DataAugmentation", "", [IMAGE, (2, 42, 1, 1)],
+        "the coefficients 'x1' must be 1 x 42 x 1 x 1, they are 2 x 42 x 1 x 1", SECOND),
+    Bad("DataAugmentation", "", [(2, 3)], f"{FOUR} 2 x 3", FIRST),
+    Bad("FlowAugmentation", "", [(1, 3, 6, 8), COEFFICIENTS, COEFFICIENTS],
+        "Flow data must have two channels, 'x0' is 1 x 3 x 6 x 8", FIRST),
+    Bad("BlackAugmentation", "", [IMAGE, (1, 3, 6, 7)],
+        "Inputs must have 2 or 3 channels and be equal otherwise: 'x0' is 1 x 2 x 6 x 8, 'x1' "
+        "1 x 3 x 6 x 7", SECOND, tops=2),
+    Bad("BlackAugmentation", "black_augmentation_param { ^black { rand_type: 'x' } }", [IMAGE],
+        f"Unknown random type x of black {KNOWN}"),
+]
+BAD += AUGMENTATIONS
 # fmt: on

@@ -29,7 +29,7 @@ from ..layers.running import meant
 ROOT = Path(__file__).parents[2]
 OWN = sorted(n for n, k in LAYERS.items() if k.setup.__module__.startswith("netc.layers."))
 KINDS = [kind for name in OWN for kind in LAYERS[name].variants]
-CARRIED = {"BatchNorm": 3, "BN (pspnet)": 2, "BN (parsenet)": 2, "SyncBN": 2}
+CARRIED = {"BatchNorm": 3, "DataAugmentation": 3, "BN (pspnet)": 2, "BN (parsenet)": 2, "SyncBN": 2}
 CARRIED |= {"BatchNorm (nvcaffe)": 3, "BatchNorm (intel)": 3}
 PLAN = Plan("cpu")
 
