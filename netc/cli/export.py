@@ -25,6 +25,7 @@ from netc.cli.common import (
     shape_flag,
     shapes,
     stages,
+    start_jax,
 )
 from netc.errors import UsageError
 
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if not asked:
         raise UsageError(f"say what to write: {', '.join(f'--{way}' for way in WAYS)}")
     no_device()
+    start_jax(None)
     load_plugins(args)
 
     from netc.export.net import prepared

@@ -32,18 +32,15 @@ def deployed(graph: Graph, outputs: Sequence[str] = ()) -> Loaded[NetParameter]:
     wanted: set[str] = set()
     taken = {n.name for n in graph.nodes} | {*graph.blobs.values()}
     for node in graph.nodes:
-        if node.kind.loss or node.kind.name in JUDGES:
-            answers = [b for b in node.bottoms if b in learnt]
-            if node.kind.loss and node.kind.name in ANSWERS:
-                kept[node.key] = _answer(node, taken)
-            else:
-                wanted.update(b for b in answers)
-        elif _is_source(node):
-            kept[node.key] = _input(graph, node)
+        if node.kind.loss and node.kind.name in ANSWERS:
+            kept[node.key] = _answer(node, taken)
+            wanted.add(node.key)
+        elif node.kind.loss or node.kind.name in JUDGES:
+            wanted.update(learnt.intersection(node.bottoms))
         else:
             kept[node.key] = node.param
-    wanted.update(t for n in graph.nodes if n.key in kept for t in n.tops if t in graph.outputs)
-    wanted.update(n.key for n in graph.nodes if n.key in kept and n.kind.name in ANSWERS)
+            if not _is_source(node):
+                wanted.update(set(node.tops).intersection(graph.outputs))
     if outputs:
         wanted = {_value(graph, kept, name) for name in outputs}
     return _assembled(graph, kept, wanted)
@@ -64,12 +61,13 @@ def _is_source(node: Node) -> bool:
     return node.set_up.external is not None or node.kind.name == "DummyData"
 
 
-def _input(graph: Graph, node: Node) -> LayerParameter:
-    if node.kind.name == "Input":
-        return node.param
-    layer = LayerParameter(name=node.name, type="Input", top=node.param.top)
-    for top in node.tops:
-        layer.input_param.shape.add(dim=graph.shapes[top])
+def _input(graph: Graph, node: Node, read: set[str]) -> LayerParameter:
+    """An Input layer for the tops of a source that something reads."""
+    layer = LayerParameter(name=node.name, type="Input")
+    for top, name in zip(node.tops, node.param.top, strict=True):
+        if top in read:
+            layer.top.append(name)
+            layer.input_param.shape.add(dim=graph.shapes[top])
     return layer
 
 
@@ -90,9 +88,12 @@ def _answer(node: Node, taken: set[str]) -> LayerParameter:
 
 def _value(graph: Graph, kept: dict[str, LayerParameter], name: str) -> str:
     """What makes the blob of that name: its value, or the key of an answering layer."""
-    made = {layer.top[0]: key for key, layer in kept.items() if layer.top}
-    values = {b: v for b, v in graph.last_values.items() if any(b in y.top for y in kept.values())}
-    known = {**made, **values}
+    known: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.key in kept and not _is_source(node):
+            judged = node.kind.name in ANSWERS
+            values = (node.key,) if judged else node.tops
+            known.update(zip(kept[node.key].top, values, strict=True))
     if name not in known:
         raise UsageError(
             f"the net has no blob '{name}' to put out; there are {', '.join(known)}",
@@ -114,16 +115,15 @@ def _assembled(
             needed.update(bottoms)
     message = NetParameter()
     message.CopyFrom(graph.message)
-    message.ClearField("layer")
+    for field in ("layer", "state", "force_backward", "debug_info"):
+        message.ClearField(field)
     source = SourceMap()
     source.fields["layer"] = []
     for i in sorted(chosen):
         node = graph.nodes[i]
-        layer = message.layer.add()
-        layer.CopyFrom(kept[node.key])
-        _forget_training(layer)
-        if layer.type == "Input" and node.kind.name != "Input":
-            _drop_unread(layer, [t in needed for t in node.tops])
+        layer = _input(graph, node, needed) if _is_source(node) else kept[node.key]
+        message.layer.add().CopyFrom(layer)
+        _forget_training(message.layer[-1])
         source.fields["layer"].append(node.source)
     return Loaded(message, source)
 
@@ -137,11 +137,3 @@ def _forget_training(layer: LayerParameter) -> None:
             spec.ClearField(field)
     if not any(spec.name for spec in layer.param):
         layer.ClearField("param")
-
-
-def _drop_unread(layer: LayerParameter, read: Sequence[bool]) -> None:
-    tops = [(t, s) for t, s, r in zip(layer.top, layer.input_param.shape, read, strict=True) if r]
-    del layer.top[:], layer.input_param.shape[:]
-    for top, shape in tops:
-        layer.top.append(top)
-        layer.input_param.shape.add(dim=shape.dim)

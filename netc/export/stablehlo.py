@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from netc.compile import Arrays, Program
-from netc.errors import NetcError, UsageError
+from netc.errors import RunError, UsageError
 from netc.export.net import Net, batched, of_size, verified
 from netc.files import atomic
 from netc.graph.infer import infer
@@ -50,8 +49,10 @@ def _checked(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, st
     if net.larger is not None:
         try:
             return _exported(net, platforms, apart)
-        except (NetcError, TypeError, ValueError):
+        except RunError:
             net = net.held("its layers mix the examples of a batch")
+        except (TypeError, ValueError) as error:
+            net = net.held(str(error).splitlines()[0])
     return _exported(net, platforms, apart)
 
 
@@ -60,9 +61,12 @@ def _exported(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, s
 
     weights = net.stored
     call = _on_platforms(net, platforms)
-    inputs = {
-        b: jax.ShapeDtypeStruct(_symbolic(net.shape(v)), jnp.float32) for v, b in net.inputs.items()
-    }
+    scope = jax.export.SymbolicScope()
+    inputs = {}
+    for value, blob in net.inputs.items():
+        sizes = ", ".join(map(str, net.shape(value)))
+        shape = jax.export.symbolic_shape(sizes, scope=scope)
+        inputs[blob] = jax.ShapeDtypeStruct(shape, jnp.float32)
     if apart:
         shapes = {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in weights.items()}
         made = jax.export.export(jax.jit(call), platforms=platforms)(shapes, inputs)
@@ -76,10 +80,6 @@ def _exported(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, s
         return again(weights, inputs) if apart or "cpu" not in platforms else again(inputs)
 
     return data, verified(net, run, net.outputs, "the file"), net
-
-
-def _symbolic(shape: tuple[int | str, ...]) -> Sequence[Any]:
-    return jax.export.symbolic_shape(", ".join(map(str, shape)))
 
 
 def _on_platforms(net: Net, platforms: Sequence[str]) -> Call:
