@@ -131,7 +131,7 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
 
     Raises SolverError, or Errors holding several.
     """
-    from netc.solvers import POLICIES, SOLVERS
+    from netc.solvers import SOLVERS
     from netc.solvers.schedules import problems
     from netc.train import epochs, monitors
     from netc.train.precision import VERSIONS
@@ -152,8 +152,7 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
         for found in SOLVERS[p.type].check(p):
             wrong(*found)
     for message, *field in problems(p):
-        unknown = field == ["lr_policy"] and p.lr_policy not in POLICIES
-        wrong(message, *field, hint=did_you_mean(p.lr_policy, POLICIES) if unknown else None)
+        wrong(message, *field, hint=_policy(p) if field == ["lr_policy"] else None)
     for found in (*epochs.problems(p), *monitors.problems(p)):
         wrong(*found)
     for i, iterations in enumerate(p.test_iter):
@@ -182,3 +181,15 @@ def check_solver(solver: Loaded[SolverParameter]) -> None:
         if not p.HasField(field) and not (field == "max_iter" and p.HasField("max_epoch")):
             wrong(f"{field} is missing", field, hint=f"{field}: {example}")
     raise_all(errors)
+
+
+def _policy(p: SolverParameter) -> str | None:
+    """The policy that was meant, or SSD's plateau as a monitor, whose patience counts tests."""
+    from netc.solvers import POLICIES
+
+    if p.lr_policy not in POLICIES:
+        return did_you_mean(p.lr_policy, POLICIES)
+    if p.lr_policy != "plateau" or not p.plateau_winsize:
+        return None
+    patience = max(p.plateau_winsize[0] // max(p.test_interval, 1), 1)
+    return f'plateau {{ monitor: "loss" phase: TRAIN patience: {patience} factor: {p.gamma:g} }}'

@@ -175,6 +175,15 @@ def test_a_solver_is_checked_before_its_nets_are_read(field, value):
         assert caught.value.where.line == text[: text.index(field)].count("\n") + 1
 
 
+def test_the_plateau_of_ssd_is_told_as_a_monitor():
+    ssd = 'lr_policy: "plateau" gamma: 0.5 test_interval: 20 plateau_winsize: [100, 50]'
+    with pytest.raises(SolverError, match="lr_policy plateau needs plateau") as caught:
+        check_solver(solver(f"base_lr: 1 max_iter: 1 {ssd}"))
+    wanted = 'plateau { monitor: "loss" phase: TRAIN patience: 5 factor: 0.5 }'
+    assert caught.value.hint == wanted
+    check_solver(solver(f"base_lr: 1 max_iter: 1 {ssd} {wanted}"))
+
+
 def test_a_typo_gets_a_suggestion():
     for text in ('lr_policy: "fixd"', 'lr_policy: "fixed" type: "SDG"'):
         with pytest.raises(SolverError) as caught:
