@@ -66,7 +66,7 @@ def test_mistakes(folder):
     with pytest.raises(ParseError, match=r"picture.png: Failed to parse .*: 10 bytes"):
         open_layers("picture.png")
     (folder / "net.prototxt").write_text(tiny.HEAD)
-    with pytest.raises(UsageError, match=r"net.prototxt: no layer reads data \(Data, HDF5Data"):
+    with pytest.raises(UsageError, match=r"net.prototxt: no layer reads data \(.*Data, HDF5Data"):
         open_layers("net.prototxt")
     (folder / "net.prototxt").write_text(tiny.LMDB.replace("images", "imagse"))
     with pytest.raises(DataError, match=r"net.prototxt:4:24: imagse: cannot open LMDB: .*\(layer"):
@@ -79,6 +79,8 @@ def test_the_command(capsys):
     assert "layer 'data' (Data) in TEST:\nimages: LMDB of 17 records" in out
     assert main(["data", "solver.prototxt", "-phase", "TRAIN", "--step", "1"]) == 0
     assert capsys.readouterr().out.count("crop 4 x 4") == 10
+    assert main(["data", "images", "--sheet", "sheet.png"]) == 0
+    assert capsys.readouterr().out.startswith("sheet.png: 17 examples")
     assert main(["data", "images", "--sheet", "sheet.png", "--count", "9"]) == 0
     assert capsys.readouterr().out == "sheet.png: 9 examples of layer 'data' (Data) in TEST\n"
     for arguments, message in (

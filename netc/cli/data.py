@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "step", "tell what an iteration used (a batch, unless a solver trains)", type=int)
     flag(parser, "seed", "of the run, where the solver gives no random_seed", type=int)
     flag(parser, "sheet", "draw examples into this picture", metavar="FILE")
-    flag(parser, "count", "how many examples to draw (default: 100)", type=int, default=100)
+    flag(parser, "count", "how many examples to draw (default: all, 100 at most)", type=int)
     flag(parser, "copy", "copy records", nargs=2, metavar=("SRC", "DST"))
     flag(parser, "backend", "of DST: lmdb, leveldb or hdf5 (default: by its name)", default="")
     switch(parser, "force", "replace DST")
@@ -54,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
         for layer in layers:
             print("\n".join(tell_step(layer, args.step)))
     elif args.sheet:
-        write_sheet(args.sheet, layers[0].feed, args.count)
-        print(f"{args.sheet}: {args.count} examples of {layers[0].title}")
+        feed = layers[0].feed
+        count = args.count or min(feed.epoch_size or 100, 100)
+        write_sheet(args.sheet, feed, count)
+        print(f"{args.sheet}: {count} examples of {layers[0].title}")
     else:
         for layer in layers:
             print(f"{layer.title}:\n{render(survey(layer.param))}\n")
