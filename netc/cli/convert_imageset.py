@@ -12,6 +12,8 @@ interrupted is gone on with by the same command.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from netc.cli.common import flag, switch
 
@@ -28,33 +30,48 @@ FLAGS = {  # what they mean, and their defaults
     "resize_height": ("height to resize to, 0 for none", 0),
     "encode_type": ("store images encoded as this, such as png or jpg", ""),
     "seed": ("of the shuffle", 0),
-    "labels": ("how many labels a line has", 1),
     "threads": ("how many images are read at once (default: as many as processors)", None),
 }
-OPTIONS = (*SWITCHES, *FLAGS)
+LABELS = {"labels": ("how many labels a line has", 1)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("root", metavar="ROOTFOLDER/", help="what comes before every path")
-    parser.add_argument("listfile", metavar="LISTFILE", help="lines of path and label")
-    parser.add_argument("db", metavar="DB_NAME", help="the database to make")
-    for name, help in SWITCHES.items():
-        switch(parser, name, help)
-    for name, (help, default) in FLAGS.items():
-        flag(parser, name, help, default=default, type=str if isinstance(default, str) else int)
+    add_options(parser, "lines of path and label", {**FLAGS, **LABELS})
 
 
 def run(args: argparse.Namespace) -> int:
+    from netc.data.convert import convert_imageset
+
+    return convert(args, convert_imageset, (*SWITCHES, *FLAGS, *LABELS))
+
+
+def add_options(
+    parser: argparse.ArgumentParser,
+    lines: str,
+    flags: Mapping[str, tuple[str, Any]],
+    switches: Mapping[str, str] = SWITCHES,
+) -> None:
+    """The arguments of a command that makes a database of a list. lines: what these are."""
+    parser.add_argument("root", metavar="ROOTFOLDER/", help="what comes before every path")
+    parser.add_argument("listfile", metavar="LISTFILE", help=lines)
+    parser.add_argument("db", metavar="DB_NAME", help="the database to make")
+    for name, help in switches.items():
+        switch(parser, name, help)
+    for name, (help, default) in flags.items():
+        flag(parser, name, help, default=default, type=str if isinstance(default, str) else int)
+
+
+def convert(args: argparse.Namespace, tool: Callable[..., Any], options: Sequence[str]) -> int:
+    """Run a tool with these of the arguments; 1 if there are images that cannot be read."""
     import logging
 
-    from netc.data.convert import convert_imageset
     from netc.train.log import to_stderr
 
     to_stderr()
-    log = logging.getLogger("netc.convert_imageset")
-    options = {name: getattr(args, name) for name in OPTIONS}
+    log = logging.getLogger(f"netc.{tool.__name__}")
+    given = {name: getattr(args, name) for name in options}
     try:
-        left_out = convert_imageset(args.root, args.listfile, args.db, **options, log=log.info)
+        left_out = tool(args.root, args.listfile, args.db, **given, log=log.info)
     except KeyboardInterrupt:
         log.error("The same command goes on from here.")
         raise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from netc.data.images import decode, read_file
 from netc.data.lists import Row, read_labelled
 from netc.data.writer import write_database
 from netc.errors import DataError, UsageError
+from netc.schema import Datum
 
 PROGRESS = 1000
 AHEAD = 4  # images per thread that may wait to be written
+Size = tuple[int, int]
+Shape = tuple[int, ...]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -31,6 +34,8 @@ class Style(NamedTuple):
     """How images are stored.
 
     gray: with one channel instead of three. width, height: resized to this, unless both are 0.
+    min_dim, max_dim: instead of that, enlarged or reduced until no side is shorter or longer than
+    this, and no side longer before none shorter; 0 for no limit.
     encoded: as image files, of the kind `encode_type` ("png"), "" for that of the original.
     """
 
@@ -39,64 +44,104 @@ class Style(NamedTuple):
     height: int = 0
     encoded: bool = False
     encode_type: str = ""
+    min_dim: int = 0
+    max_dim: int = 0
+
+    @property
+    def resizes(self) -> bool:
+        """Whether images are stored in another size."""
+        return max(self.width, self.min_dim, self.max_dim) > 0
+
+
+class Format(NamedTuple):
+    """What records are made of Datums.
+
+    wrap: (the Datum, its shape (C, H, W), its line of the list, (height, width) of the image in the
+    file) -> a record.
+    unwrap: (a record) -> its Datum.
+    """
+
+    wrap: Callable[[bytes, Shape, Row, Size], bytes] = lambda data, shape, item, size: data
+    unwrap: Callable[[bytes], Datum] = parse
+
+
+PLAIN = Format()
 
 
 def convert_imageset(
+    root: str, listfile: str, db: str, *, labels: int = 1, **options: Any
+) -> tuple[Row, ...]:
+    """Write the images of a list to a database; the lines whose images cannot be read.
+
+    A line of the list is `path label`, split at its last blank, or `path label label ...` with as
+    many as `labels` says; `root` is put before the path as it stands. options: of
+    `convert_images`. Raises what this does, and DataError when the list is wrong.
+    """
+    if labels < 1:
+        raise UsageError(f"labels must be at least 1, got {labels}")
+    return convert_images(root, read_labelled(listfile, labels), listfile, db, **options)
+
+
+def convert_images(
     root: str,
+    items: Sequence[Row],
     listfile: str,
     db: str,
+    format: Format = PLAIN,
     *,
     gray: bool = False,
     shuffle: bool = False,
     backend: str = "lmdb",
     resize_width: int = 0,
     resize_height: int = 0,
+    min_dim: int = 0,
+    max_dim: int = 0,
     check_size: bool = False,
     encoded: bool = False,
     encode_type: str = "",
     seed: int = 0,
-    labels: int = 1,
     force: bool = False,
     threads: int | None = None,
     log: Callable[[str], None] = print,
+    asked: object = None,
 ) -> tuple[Row, ...]:
-    """Write the images of a list to a database; the lines whose images cannot be read.
+    """Write the images of the lines of a list to a database; the lines whose images cannot be read.
 
-    A line of the list is `path label`, split at its last blank, or `path label label ...` with as
-    many as `labels` says; `root` is put before the path as it stands. Keys are `%08d_path`,
-    counting lines after the shuffle. An image that cannot be read is passed over, and named through
-    `log`. check_size asks for images of one size. force replaces a database. What was interrupted
-    is gone on with when the same is asked for again.
+    Keys are `%08d_path`, counting lines after the shuffle. An image that cannot be read is passed
+    over, and named through `log`. check_size asks for images of one size. force replaces a
+    database. What was interrupted is gone on with when the same is asked for again; asked: what
+    the records depend on besides.
 
-    Raises UsageError, and DataError when the list is wrong, the database exists or cannot be
-    written, or its images cannot.
+    Raises UsageError, and DataError when the database exists or cannot be written, or its images
+    cannot.
     """
     if (resize_width > 0) != (resize_height > 0) or min(resize_width, resize_height) < 0:
         sizes = f"{resize_width} and {resize_height}"
         raise UsageError(f"resize_width and resize_height must be set together, got {sizes}")
-    for name, value in (("threads", threads), ("labels", labels)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} must be at least 1, got {value}")
-    items = read_labelled(listfile, labels)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, got {threads}")
+    if (min_dim or max_dim) and resize_width:
+        raise UsageError("give either min_dim and max_dim or resize_width and resize_height")
     if encode_type and not encoded:
         log("encode_type specified, assuming encoded=true.")
-    style = Style(gray, resize_width, resize_height, encoded or bool(encode_type), encode_type)
+    encoded = encoded or bool(encode_type)
+    style = Style(gray, resize_width, resize_height, encoded, encode_type, min_dim, max_dim)
     if shuffle:
         log("Shuffling data")
         items = [items[i] for i in permutation(seed, "convert_imageset", 0, len(items))]
     log(f"A total of {len(items)} images.")
-    asked = repr((root, items, style, check_size, backend))
-    making = sha256(asked.encode(errors="surrogateescape")).hexdigest()
+    all_asked = repr((root, items, style, check_size, backend, asked))
+    making = sha256(all_asked.encode(errors="surrogateescape")).hexdigest()
     unreadable: list[Row] = []
     shape: tuple[int, ...] = ()
     with write_database(db, backend, force, making) as writer:
         todo = [(f"{index:08d}_{item.files[0]}", item) for index, item in enumerate(items)]
         if writer.begun is not None:
             todo = [(key, item) for key, item in todo if _bytes(key) not in writer]
-            shape = pixels(parse(writer.begun), color=not gray).shape
+            shape = pixels(format.unwrap(writer.begun), color=not gray).shape
             log(f"Going on where it was interrupted: {len(items) - len(todo)} images are in.")
         count = len(items) - len(todo)
-        made = in_order(lambda x: make(root, x[1], style), todo, threads)
+        made = in_order(lambda x: make(root, x[1], style, format), todo, threads)
         for (key, item), (record, found) in zip(todo, made, strict=True):
             if not found:
                 log(f"Could not open or find file {root}{item.files[0]}")
@@ -136,7 +181,9 @@ def in_order(f: Callable[[T], R], items: Iterable[T], threads: int | None = None
             yield waiting.popleft().result()
 
 
-def make(root: str, item: Row, style: Style) -> tuple[bytes, tuple[int, ...]]:
+def make(
+    root: str, item: Row, style: Style, format: Format = PLAIN
+) -> tuple[bytes, tuple[int, ...]]:
     """The record of a line and the shape (C, H, W) of its image, () if that cannot be read."""
     import cv2
 
@@ -146,9 +193,23 @@ def make(root: str, item: Row, style: Style) -> tuple[bytes, tuple[int, ...]]:
         image = decode(path, data, cv2.IMREAD_GRAYSCALE if style.gray else cv2.IMREAD_COLOR)
     except DataError:
         return b"", ()
+    size = image.shape[:2]
     if style.width:
         image = cv2.resize(image, (style.width, style.height))
-    return encode(path, data, image, item, style), planes(image).shape
+    elif (factor := _factor(size, style)) != 1:
+        image = cv2.resize(image, None, fx=factor, fy=factor)
+    shape = planes(image).shape
+    return format.wrap(encode(path, data, image, item, style), shape, item, size), shape
+
+
+def _factor(size: Size, style: Style) -> float:
+    """How much larger an image becomes for min_dim and max_dim. SSD: io.cpp."""
+    factor = np.float32(1)
+    if 0 < min(size) < style.min_dim:
+        factor = np.float32(style.min_dim) / np.float32(min(size))
+    if 0 < style.max_dim < int(factor * max(size)):
+        factor = np.float32(style.max_dim) / np.float32(max(size))
+    return float(factor)
 
 
 def encode(path: str, data: bytes, image: np.ndarray, item: Row, style: Style) -> bytes:
@@ -163,7 +224,7 @@ def encode(path: str, data: bytes, image: np.ndarray, item: Row, style: Style) -
         return encode_raw(planes(image), label, labels)
     own = _kind(Path(path).suffix)
     kind = _kind(style.encode_type) or own
-    if kind == own and not style.width and not (style.gray and _has_color(path, data)):
+    if kind == own and not style.resizes and not (style.gray and _has_color(path, data)):
         return encode_file(data, label, labels)
     try:
         written = cv2.imencode(f".{kind}", image)[1]

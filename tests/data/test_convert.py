@@ -184,11 +184,11 @@ def test_an_interrupted_conversion_is_gone_on_with(folder, monkeypatch, backend)
     quiet("", "list", "straight", backend=backend)
     read = []
 
-    def interrupted(root, item, style):
+    def interrupted(root, item, *how):
         read.append(item.files[0])
         if item.files[0] == "d.JPEG":
             raise KeyboardInterrupt
-        return make(root, item, style)
+        return make(root, item, *how)
 
     monkeypatch.setattr(convert, "make", interrupted)
     with pytest.raises(KeyboardInterrupt):
