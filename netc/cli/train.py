@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="one step, one test batch, one snapshot, then stop"
     )
     parser.add_argument(
-        "--allow-unknown", action="store_true", help="pass over fields the schema does not have"
+        "--allow-unknown", action="store_true", help="pass over unknown fields of the solver"
     )
 
 
