@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice, pairwise
@@ -25,7 +26,7 @@ from netc.train.score import loaded
 from netc.train.step import make_test
 from netc.weights.match import Rules
 
-AHEAD = 4  # batches that are decoded before they are needed
+AHEAD = max(4, os.cpu_count() or 1)  # batches decoded before they are needed, each in a thread
 Item = TypeVar("Item")
 Pick = Callable[[Graph, int], str]
 
@@ -146,7 +147,7 @@ def predictions(
     count = max(predictor.size // crops, 1)
 
     def started() -> Iterator[Any]:
-        with Loader([_Prepare(items, prepare, count)], prefetch=AHEAD) as loader:
+        with Loader([_Prepare(items, prepare, count)], prefetch=AHEAD, threads=AHEAD) as loader:
             for _ in range(-(-len(items) // count)):
                 (batch,) = next(loader)
                 good = [made.rows for _, made in batch if isinstance(made, Prepared)]
