@@ -25,7 +25,8 @@ def deployed(graph: Graph, outputs: Sequence[str] = ()) -> Loaded[NetParameter]:
 
     Losses are replaced by the Softmax or Sigmoid in them, or left out, as what only judges is. The
     bottoms of these that depend on learnt blobs are answers; layers that no answer needs go.
-    outputs: blobs that are the answers in place of those. Raises UsageError for one that is not.
+    outputs: blobs that are the answers in place of those.
+    Raises UsageError for one that there is not, and where there is no answer.
     """
     learnt = _learnt(graph)
     kept: dict[str, LayerParameter] = {}
@@ -41,13 +42,15 @@ def deployed(graph: Graph, outputs: Sequence[str] = ()) -> Loaded[NetParameter]:
             kept[node.key] = node.param
             if not _is_source(node):
                 wanted.update(set(node.tops).intersection(graph.outputs))
+    if not wanted:
+        raise UsageError("the net has no output but its data")
     if outputs:
         wanted = {_value(graph, kept, name) for name in outputs}
     return _assembled(graph, kept, wanted)
 
 
 def _learnt(graph: Graph) -> set[str]:
-    """The values that depend on blobs, or, where there are none, that come first in data layers."""
+    """The values that depend on blobs; the first bottoms of layers in a net that has none."""
     found: set[str] = set()
     for node in graph.nodes:
         if node.stored or found.intersection(node.bottoms):

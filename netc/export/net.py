@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,10 +29,12 @@ TOLERANCE = 1e-4
 class Net(NamedTuple):
     """A net to be written.
 
-    larger: the same with one example more; None where only the batch at hand will do, for the
+    given: with the batch that its prototxt has. program, larger: with one example and with two, or
+    with that batch and one example more; larger is None where only that batch will do, for the
     reason in `fixed`. blobs, state: NumPy, by key.
     """
 
+    given: Program
     program: Program
     larger: Program | None
     fixed: str
@@ -84,8 +87,8 @@ class Net(NamedTuple):
         return freed(first, written(self.larger.graph, self.larger.plan))
 
     def held(self, reason: str) -> Net:
-        """The net for the batch at hand alone."""
-        return self._replace(larger=None, fixed=reason)
+        """The net for the batch of its prototxt alone."""
+        return self._replace(program=self.given, larger=None, fixed=reason)
 
     @property
     def batch(self) -> str:
@@ -127,11 +130,14 @@ def ready(program: Program, given: Arrays) -> Net:
     """A program in TEST phase with its blobs, and what it is for a larger batch."""
     blobs, carried = program.init(0, given)
     state = {key: carried[key] for key in carried if key not in program.graph.memory}
-    net = Net(program, None, "", blobs, state)
+    net = Net(program, program, None, "", blobs, state)
     try:
-        return net._replace(larger=of_size(program, 1 + batch_size(program.graph)))
+        net = net._replace(larger=of_size(program, 1 + batch_size(program.graph)))
     except NetcError as error:
         return net.held(error.message)
+    with suppress(NetcError):  # less to compare
+        return net._replace(program=of_size(program, 1), larger=of_size(program, 2))
+    return net
 
 
 def batch_size(graph: Graph) -> int:

@@ -51,9 +51,12 @@ def _checked(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, st
             return _exported(net, platforms, apart)
         except RunError:
             net = net.held("its layers mix the examples of a batch")
-        except (TypeError, ValueError) as error:
+        except (NotImplementedError, TypeError, ValueError) as error:
             net = net.held(str(error).splitlines()[0])
-    return _exported(net, platforms, apart)
+    try:
+        return _exported(net, platforms, apart)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise RunError(f"jax.export cannot write the net: {error}") from error
 
 
 def _exported(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, str, Net]:

@@ -90,6 +90,11 @@ def test_shared_blobs_keep_their_names():
     assert not message.layer[1].param[0].HasField("lr_mult")
 
 
+def test_a_net_of_nothing_but_data():
+    with pytest.raises(UsageError, match="the net has no output but its data"):
+        deploy(DATA)
+
+
 def test_outputs_that_are_named():
     relu = 'layer { name: "r" type: "ReLU" bottom: "ip" top: "r" }'
     assert layers(deploy(DATA + IP + relu + LOSS, "r"))[1:] == [

@@ -1,11 +1,14 @@
 """Layers as ONNX, which onnxruntime runs: values, names, and the size of the batch."""
 
+import inspect
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from netc.errors import Errors, RunError
+from netc.errors import Errors, RunError, UsageError
 from netc.export import functions, operators
 from netc.export.calls import RULES, Unsupported
 from netc.export.onnx import write_onnx
@@ -103,6 +106,14 @@ def test_every_layer_without_a_form_is_told(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_package_that_is_missing(package, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=f"--onnx needs the package {package}") as raised:
+        write_onnx(net_of(SMALL), tmp_path / "n.onnx")
+    assert raised.value.hint == "pip install 'netc[export]'"
+
+
 def test_a_model_that_computes_otherwise_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setitem(operators.OPERATORS, "sigmoid", "HardSigmoid")
     text = """
@@ -110,7 +121,7 @@ def test_a_model_that_computes_otherwise_is_not_written(tmp_path, monkeypatch):
     layer { name: "s" type: "Sigmoid" bottom: "x" top: "y" }"""
     with pytest.raises(
         RunError,
-        match=r"onnxruntime computes 'y' 2 x 3 otherwise than netc: .* "
+        match=r"onnxruntime computes 'y' 1 x 3 otherwise than netc: .* "
         r"\(layer 's', Sigmoid; 2 of 2 blobs differ\)",
     ):
         write_onnx(net_of(text), tmp_path / "n.onnx")

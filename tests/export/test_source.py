@@ -50,7 +50,7 @@ def test_it_runs_alone(tmp_path):
     run = subprocess.run(
         [sys.executable, "small.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert run.stdout.startswith("(2, 3) ["), run.stderr
+    assert run.stdout.startswith("(1, 3) ["), run.stderr
     assert {y.name for y in read_weights(tmp_path / "small.npz").layers} == {"c", "ip"}
 
 
