@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -110,7 +111,8 @@ class _Inference:
         needs = self.needs(node)
         place = node.phase, node.source
         d = LayerDef(node.param, bottoms, len(node.tops), *place, self.plan, self.seed, needs=needs)
-        layer = node.kind.setup(d)
+        with _naming(node, bottoms):
+            layer = node.kind.setup(d)
         self.count_params(node, len(layer.blobs) + len(layer.state))
         for i, spec in enumerate(layer.blobs):
             if wrong := problem(spec.filler, spec.shape):
@@ -223,17 +225,25 @@ def _origin(blob: str, shape: tuple[int, ...], maker: Node) -> str:
 
 
 def _shapes(node: Node, bottoms: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The shapes of a layer's tops. An exception in it carries the layer's place."""
+    """The shapes of a layer's tops."""
     layer = node.set_up
     blobs = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in layer.blobs)
     carried = (*layer.state, *layer.memory)
     state = tuple(jax.ShapeDtypeStruct(b.shape, jnp.float32) for b in carried)
     rng = jax.eval_shape(lambda: jax.random.key(0)) if layer.random else None
-    try:
+    with _naming(node, bottoms):
         return jax.eval_shape(layer.apply, blobs, state, rng, *bottoms)[0]
-    except (TypeError, ValueError) as error:
+
+
+@contextmanager
+def _naming(node: Node, bottoms: tuple[Any, ...]) -> Iterator[None]:
+    """What Python, NumPy or JAX refuse inside the block is a ShapeError at the layer's place."""
+    try:
+        yield
+    except (ArithmeticError, MemoryError, TypeError, ValueError) as error:
         given = ", ".join(dims(b.shape) for b in bottoms)
         raise ShapeError(
-            f"layer '{node.name}' ({node.param.type}) cannot work on bottoms {given}: {error}",
+            f"layer '{node.name}' ({node.param.type}) cannot work on bottoms {given or '()'}: "
+            f"{error}",
             node.source.span,
         ) from error

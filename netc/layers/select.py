@@ -30,6 +30,9 @@ def reduction(d: LayerDef) -> Layer:
     batch, count = shape[:axis], math.prod(shape[axis:])
     mean = p.operation == ReductionParameter.MEAN
     coefficient = p.coeff / max(count, 1) if mean else p.coeff
+    if p.operation not in _REDUCTIONS:
+        name = ReductionParameter.ReductionOp.Name(p.operation)
+        d.fail(f"the operation {name} is not carried out", "operation")
     term = _REDUCTIONS[p.operation]
 
     def forward(blobs, x):

@@ -240,6 +240,21 @@ def test_what_jax_refuses_names_the_layer(monkeypatch):
     assert error.message.startswith("layer 'r' (ReLU) cannot work on bottoms 2 x 6: ")
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, OverflowError, MemoryError])
+@pytest.mark.parametrize("in_setup", [True, False])
+def test_what_python_refuses_names_the_layer(monkeypatch, error, in_setup):
+    def refuse(*_):
+        raise error("no")
+
+    def setup(d):
+        return refuse() if in_setup else Layer(refuse)
+
+    monkeypatch.setitem(LAYERS, "ReLU", LAYERS["ReLU"]._replace(setup=setup))
+    found = failure(A + "layer { name: 'r' type: 'ReLU' bottom: 'a' top: 'r' }")
+    assert isinstance(found, ShapeError) and str(found.where) == "n.prototxt:3:1"
+    assert found.message == "layer 'r' (ReLU) cannot work on bottoms 2 x 6: no"
+
+
 def test_layer_that_gives_another_number_of_tops(monkeypatch):
     def setup(d):
         return stateless(lambda blobs, x: (x, x))

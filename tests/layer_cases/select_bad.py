@@ -40,6 +40,8 @@ OTHERS = [
             "axis 2 out of range for 2-D Blob with shape 2 x 3", ""),
         ("Reduction", "reduction_param { axis: ^-3 }", [(2, 3)],
             "axis -3 out of range for 2-D Blob with shape 2 x 3", ""),
+        ("Reduction", "reduction_param { operation: ^TOPK }", [(2, 3)],
+            "the operation TOPK is not carried out", ""),
         ("Reduction", "", [()], "axis 0 out of range for 0-D Blob with shape ()", LAYER),
         ("ArgMax", "argmax_param { top_k: ^0 }", [(2, 3)], "top k must not be less than 1, got 0.",
             ""),
