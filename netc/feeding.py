@@ -9,9 +9,12 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from netc.data.annotated import is_annotated
+from netc.data.boxes import CORNERS, of_item
 from netc.data.fail import missing
-from netc.data.feeds import FEEDS, Feed, open_feed
+from netc.data.feeds import FEEDS, Feed, boxes_of, open_feed
 from netc.data.hdf5 import is_hdf5, names_in, read_paths
+from netc.data.sources import open_source
 from netc.errors import DataError, UsageError
 from netc.load import is_text, read_bytes, read_solver
 from netc.opening import is_solver, open_nets
@@ -94,6 +97,8 @@ def layer_of(path: str) -> LayerParameter:
     if files & {"data.mdb", "CURRENT"}:
         param.type, p = "Data", param.data_param
         p.backend = DataParameter.LMDB if "data.mdb" in files else DataParameter.LEVELDB
+        if is_annotated(open_source(p.backend, path).read([0])[0]):
+            param.type = "AnnotatedData"
     elif os.path.isdir(path):
         param.type, p = "ImageFolder", param.image_folder_param
     elif (first := read_paths(path)[0]) and is_hdf5(first):
@@ -112,11 +117,17 @@ def tell_step(layer: Opened, step: int) -> Iterator[str]:
     feed = layer.feed
     for k in range(step * layer.passes, (step + 1) * layer.passes):
         tops = feed.batch(k)
-        top = feed.labels_top
+        top, rows = feed.labels_top, boxes_of(feed, tops)
         yield f"{layer.title}, batch {k} (seed {layer.seed}):"
         for i, (where, drawn) in enumerate(zip(feed.describe(k), feed.drawn(k), strict=True)):
             label = "" if top is None or tops[top][i].ndim > 1 else _label(tops[top][i])
+            label = label if rows is None else _boxes(of_item(rows, i))
             yield f"  {i:>3}  {', '.join(filter(None, (where, label, drawn)))}"
+
+
+def _boxes(rows: np.ndarray) -> str:
+    told = (f"{r[1]:g} at ({', '.join(f'{x:.3g}' for x in r[CORNERS])})" for r in rows)
+    return "boxes " + ", ".join(told) if len(rows) else "no boxes"
 
 
 def _label(value: np.ndarray) -> str:

@@ -36,6 +36,11 @@ def _corners(box: object) -> list[float]:
     return [getattr(box, field) for field in ("xmin", "ymin", "xmax", "ymax")]
 
 
+def of_item(rows: np.ndarray, item: int) -> np.ndarray:
+    """The boxes (G, 8) of one item of a batch (1, 1, G, 8)."""
+    return rows[0, 0, rows[0, 0, :, 0] == item]
+
+
 def inside(rows: np.ndarray, window: np.ndarray, emit: EmitConstraint | None = None) -> np.ndarray:
     """The boxes (G, 8) that overlap a window, (4,) as corners, and meet `emit`: relative to the
     window, and clipped to it."""

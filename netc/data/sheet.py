@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 
-from netc.data.feeds import Feed
+from netc.data.boxes import CORNERS, of_item
+from netc.data.feeds import Feed, boxes_of
 from netc.errors import DataError, UsageError
 from netc.files import atomic
 
@@ -15,22 +17,24 @@ COLUMNS = 10
 CELL = 96  # pixels of the longer side of an image, about
 STRIP = 16  # pixels under it for the label
 GAP = 4
+FRAME = (0, 0, 255)  # BGR
+NONE = np.empty((0, 4))
 
 
 def write_sheet(path: str, feed: Feed, examples: int) -> None:
     """Draw the first examples of a feed, as they come out of its transformer, into a picture.
 
-    Channels are taken for BGR, or gray where there are not three. Values beyond 0 to 255 or within
+    Boxes are drawn into the images. Channels are taken for BGR, or gray where there are not three.
+    Values beyond 0 to 255 or within
     0 to 1 are spread from the least to the greatest of all that are drawn.
 
     Raises UsageError for a name that is no picture's or a feed without images; DataError.
     """
     import cv2
 
-    images, labels = _collect(feed, examples)
-    span = _span(images)
-    pictures = (_picture(image, span) for image in images)
-    cells = [_cell(picture, label) for picture, label in zip(pictures, labels, strict=True)]
+    shown = _collect(feed, examples)
+    span = _span([example.image for example in shown])
+    cells = [_cell(_framed(_picture(x.image, span), x.boxes), x.label) for x in shown]
     sheet = _arrange(cells)
     try:
         data = cv2.imencode(f".{path.rpartition('.')[2]}", sheet)[1].tobytes()
@@ -43,21 +47,32 @@ def write_sheet(path: str, feed: Feed, examples: int) -> None:
         raise DataError(f"the sheet cannot be written: {e.strerror or e}", path) from None
 
 
-def _collect(feed: Feed, examples: int) -> tuple[list[np.ndarray], list[str]]:
-    """So many images (C, H, W), and their labels as text."""
+class Example(NamedTuple):
+    """image: (C, H, W). label: as text. boxes: (G, 4), corners in units of the sides."""
+
+    image: np.ndarray
+    label: str = ""
+    boxes: np.ndarray = NONE
+
+
+def _collect(feed: Feed, examples: int) -> list[Example]:
+    """So many examples."""
     place = next((i for i, shape in enumerate(feed.shapes) if len(shape) == 4), None)
     if place is None:
         raise UsageError("the layer has no top of images (N, C, H, W) to draw")
-    images: list[np.ndarray] = []
-    labels: list[str] = []
+    found: list[Example] = []
     for k in count():
-        if len(images) >= examples:
+        if len(found) >= examples:
             break
         tops = feed.batch(k)
-        images += list(tops[place])
-        top = feed.labels_top
-        labels += [""] * len(tops[place]) if top is None else [_text(x) for x in tops[top]]
-    return images[:examples], labels[:examples]
+        top, rows = feed.labels_top, boxes_of(feed, tops)
+        for i, image in enumerate(tops[place]):
+            if rows is not None:
+                mine = of_item(rows, i)
+                found.append(Example(image, _text(mine[:, 1]), mine[:, CORNERS]))
+            else:
+                found.append(Example(image, "" if top is None else _text(tops[top][i])))
+    return found[:examples]
 
 
 def _text(label: np.ndarray) -> str:
@@ -87,6 +102,16 @@ def _picture(image: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     factor = max(1, int(factor)) if factor >= 1 else factor
     way = cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA
     return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=way)
+
+
+def _framed(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The picture with the edges of boxes."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    for left, top, right, bottom in (boxes * ([width, height] * 2)).astype(int).tolist():
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), FRAME)
+    return picture
 
 
 def _cell(picture: np.ndarray, label: str) -> np.ndarray:

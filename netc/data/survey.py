@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netc.data import annotated
+from netc.data.boxes import rows_of
 from netc.data.datum import layout, parse, pixels
 from netc.data.fail import dims, located
 from netc.data.hdf5 import read_column, read_paths, sizes_of
 from netc.data.images import KINDS
 from netc.data.sources import chunks, open_source
 from netc.data.windows import read_windows
-from netc.schema import DataParameter, LayerParameter
+from netc.schema import DataParameter, Datum, LayerParameter
 
 SAMPLE = 1000  # encoded images that are decoded for their shapes
 CLASSES = 1000  # of more there is no table
@@ -53,15 +55,35 @@ def _records(param: LayerParameter) -> Survey:
         for position, record in enumerate(records, start):
             with located(lambda at=position: source.where(at)):
                 message = parse(record)
-                if message.encoded and position >= SAMPLE:
-                    shapes["encoded, not decoded to look at"] += 1
-                else:
-                    image = pixels(message)
-                    kind = "encoded" if message.encoded else image.dtype
-                    shapes[f"{dims(image.shape)}, {kind}"] += 1
+                shapes[_shape(message, position)] += 1
             labels.append(np.array([message.labels or message.label], np.float32))
     told = f"{p.source}: {DataParameter.DB.Name(p.backend)} of {len(source)} records"
     return Survey(told, len(source), shapes, np.concatenate(labels))
+
+
+def _shape(message: Datum, position: int) -> str:
+    """The shape of the image of a record, as text."""
+    if message.encoded and position >= SAMPLE:
+        return "encoded, not decoded to look at"
+    image = pixels(message)
+    return f"{dims(image.shape)}, {'encoded' if message.encoded else image.dtype}"
+
+
+def _annotated(param: LayerParameter) -> Survey:
+    """The labels are those of the boxes."""
+    p = param.data_param
+    source = open_source(p.backend, p.source)
+    shapes: Counter[str] = Counter()
+    labels: list[np.ndarray] = []
+    for start, records in chunks(source):
+        for position, record in enumerate(records, start):
+            with located(lambda at=position: source.where(at)):
+                message = annotated.parse(record)
+                shapes[_shape(message.datum, position)] += 1
+            labels.append(rows_of(message)[:, 1])
+    boxes, kind = np.concatenate(labels), DataParameter.DB.Name(p.backend)
+    told = f"{p.source}: {kind} of {len(source)} records with {len(boxes)} boxes"
+    return Survey(told, len(source), shapes, boxes if boxes.size else None)
 
 
 def _hdf5(param: LayerParameter) -> Survey:
@@ -94,6 +116,7 @@ def _windows(param: LayerParameter) -> Survey:
 
 
 SURVEYS: dict[str, Callable[[LayerParameter], Survey]] = {
+    "AnnotatedData": _annotated,
     "Data": _records,
     "HDF5Data": _hdf5,
     "WindowData": _windows,

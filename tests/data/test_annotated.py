@@ -1,10 +1,14 @@
+import cv2
 import numpy as np
 import pytest
 
 from netc.data.annotated import is_annotated
 from netc.data.datum import encode_raw
 from netc.data.feeds import boxes_of, for_program
+from netc.data.sheet import write_sheet
+from netc.data.survey import render, survey
 from netc.errors import DataError
+from netc.feeding import layer_of, open_layers, tell_step
 
 from .boxed import anno_feed, database, noise, record
 from .helpers import images, write_images, write_records
@@ -210,3 +214,31 @@ def test_samplers_that_draw_nothing(tmp_path, sampler, message):
     anno = f"batch_sampler {{ sampler {{ {sampler} }} }}"
     with pytest.raises(DataError, match=message):
         anno_feed(database(tmp_path, record(noise(0))), anno=anno)
+
+
+def test_a_survey_counts_boxes(tmp_path):
+    path = database(tmp_path, record(noise(0), BOXES), record(noise(1)))
+    found = survey(layer_of(path))
+    assert found.source.endswith("LMDB of 2 records with 3 boxes")
+    assert found.labels is not None and found.labels.tolist() == [1, 1, 2]
+    assert found.shapes == {"3 x 20 x 30, encoded": 2}
+    assert render(survey(layer_of(write_records(tmp_path / "none", [record(noise(0))])))).endswith(
+        "no labels"
+    )
+
+
+def test_what_a_step_took_of_boxes(tmp_path):
+    path = database(tmp_path, record(noise(0), BOXES[:2]), record(noise(1)))
+    told = [line for k in range(2) for line in tell_step(open_layers(path)[0], k)]
+    assert told[1].endswith("boxes 1 at (0.2, 0.25, 0.6, 0.75), 2 at (0.5, 0.1, 1, 0.9)")
+    assert told[3].endswith("no boxes")
+
+
+def test_a_sheet_has_boxes_drawn(tmp_path):
+    black = np.zeros((96, 96, 3), np.uint8)
+    path = database(tmp_path, record(black, [(3, 0.25, 0.5, 0.75, 1)]))
+    write_sheet(str(tmp_path / "sheet.png"), anno_feed(path), 1)
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))[:96, :96]
+    down, across = np.nonzero(sheet.any(-1))
+    assert (down.min(), down.max(), across.min(), across.max()) == (48, 95, 24, 71)
+    assert len(down) == 4 * 48 - 4 and (sheet[48, 24] == (0, 0, 255)).all()
