@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rules_flags(parser)
     shape_flag(parser)
     parser.add_argument("--outputs", default="", help="the blobs to put out, separated by commas")
-    parser.add_argument(
-        "--platforms", default="cpu,cuda,tpu", help="what --stablehlo is for (cpu,cuda,tpu)"
-    )
+    parser.add_argument("--platforms", help="what --stablehlo is for (default: cpu,cuda,tpu)")
     parser.add_argument(
         "--weights-apart", action="store_true", help="the weights are arguments of --stablehlo's"
     )
@@ -59,11 +57,14 @@ def run(args: argparse.Namespace) -> int:
     asked = {way: path for way in WAYS if (path := getattr(args, way.replace("-", "_")))}
     if not asked:
         raise UsageError(f"say what to write: {', '.join(f'--{way}' for way in WAYS)}")
+    if "stablehlo" not in asked and (args.weights_apart or args.platforms is not None):
+        raise UsageError("--platforms and --weights-apart go with --stablehlo")
     no_device()
     start_jax(None)
     load_plugins(args)
 
     from netc.export.net import prepared
+    from netc.export.stablehlo import PLATFORMS
     from netc.export.ways import WRITERS
     from netc.lowering.plan import Plan
     from netc.opening import open_nets
@@ -74,9 +75,8 @@ def run(args: argparse.Namespace) -> int:
     weights = read_weights(args.weights) if args.weights else None
     with naming_shape_flag():
         ready = prepared(net, state, Plan("cpu"), weights, rules(args), words(args.outputs))
-    options = {
-        "stablehlo": {"platforms": words(args.platforms), "apart": args.weights_apart},
-    }
+    platforms = PLATFORMS if args.platforms is None else words(args.platforms)
+    options = {"stablehlo": {"platforms": platforms, "apart": args.weights_apart}}
     for way, path in asked.items():
         print(WRITERS[way](ready, path, **options.get(way, {})), flush=True)
     return 0

@@ -6,20 +6,12 @@ A value is the name of a tensor, an array, or a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 OPSET, IR_VERSION = 18, 8
 LEAST = -(2**63)
-
-
-class Body(NamedTuple):
-    """A graph inside a node: names of inputs and outputs, and its nodes."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    nodes: list[Any]
 
 
 class Writer:
@@ -43,9 +35,9 @@ class Writer:
     def constant(self, value: Any) -> str:
         """The name of a tensor with these values: float32, or int64 for whole numbers."""
         array = np.asarray(value)
-        array = array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
+        kind = np.int64 if array.dtype.kind == "i" else np.float32
         name = self.names.get(id(value)) or self.fresh()
-        self.constants[name] = array
+        self.constants[name] = array.astype(kind, copy=False)
         return name
 
     def node(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:

@@ -64,6 +64,13 @@ def test_every_way_at_once(folder, capsys):
     ("flags", "status", "message"),
     [
         (["net.prototxt", "-weights", "w.npz"], 2, "say what to write: --onnx, --jax-source, "),
+        (["net.prototxt", "--onnx", "n", "--weights-apart"], 2, "--platforms and --weights-apart"),
+        (["net.prototxt", "--onnx", "n", "--platforms", "cpu"], 2, "--platforms and --weights-a"),
+        (
+            ["net.prototxt", "--stablehlo", "n", "--platforms", "gpu", *SHAPE, "-weights", "w.npz"],
+            2,
+            "no platform 'gpu'; there are cpu, cuda, tpu",
+        ),
         (["net.prototxt", "--onnx", "n"], 1, "net.prototxt:3:30: nowhere: cannot open LMDB"),
         (["net.prototxt", *SHAPE, "--onnx", "n"], 1, "there are no weights for the blobs of the"),
         (

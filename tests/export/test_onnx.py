@@ -1,6 +1,5 @@
 """Layers as ONNX, which onnxruntime runs: values, names, and the size of the batch."""
 
-import inspect
 import sys
 
 import numpy as np
