@@ -6,7 +6,7 @@ update, which all devices make alike; whatever else comes out is that of the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,20 @@ class Replicas:
         if self.count == 1:
             return jax.device_put(arrays)
         return jax.device_put(arrays, self.devices[k % self.count])
+
+    def even(self, parts: Sequence[dict[str, Any]], boxes: Container[str]) -> list[dict[str, Any]]:
+        """The inputs of each device with as many rows of boxes, (1, 1, G, 8): rows of -1 are none.
+
+        boxes: the names of those that are boxes.
+        """
+        most = {k: max(part[k].shape[2] for part in parts) for k in parts[0] if k in boxes}
+
+        def padded(name: str, x: Any) -> Any:
+            short = most[name] - x.shape[2] if name in most else 0
+            rows = [(0, 0), (0, 0), (0, short), (0, 0)]
+            return jnp.pad(x, rows, constant_values=-1) if short else x
+
+        return [{name: padded(name, x) for name, x in part.items()} for part in parts]
 
     def join(self, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The inputs of each device as arrays of which each has its own. Raises DataError."""

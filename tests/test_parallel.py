@@ -17,6 +17,7 @@ from netc.solvers import schedule
 
 from netc.data.datum import encode_raw
 from netc.data.writer import write_database
+from netc.parallel import Replicas
 from netc.train.step import optimizer, pass_loss
 from netc.transfer import by_key, targets
 from netc.weights import read_weights
@@ -207,3 +208,12 @@ hint: set crop_size, or new_height and new_width
 def test_what_cannot_be(ran, name):
     status, log = ran[name]
     assert status == 1 and FAILURES[name] in log, log
+
+
+def test_devices_have_as_many_rows_of_boxes():
+    replicas = Replicas((jax.devices()[0],) * 2)
+    parts = [{"label": jnp.ones((1, 1, n, 8)), "data": jnp.zeros((n, 1, 2, 2))} for n in (8, 16)]
+    few, many = replicas.even(parts, {"label"})
+    assert few["label"].shape == many["label"].shape == (1, 1, 16, 8)
+    assert (few["label"][0, 0, 8:] == -1).all() and (few["label"][0, 0, :8] == 1).all()
+    assert few["data"] is parts[0]["data"] and many["label"] is parts[1]["label"]

@@ -171,9 +171,14 @@ def open_feed(param: LayerParameter, phase: str, seed: int, fail: Fail | None = 
     return FEEDS[param.type](param, phase, seed, fail or plain_fail)
 
 
+def has_boxes(feed: Feed) -> bool:
+    """Whether the second top is boxes, as many as a batch has."""
+    return isinstance(feed, AnnotatedFeed) and feed.has_boxes
+
+
 def boxes_of(feed: Feed, tops: tuple[np.ndarray, ...]) -> np.ndarray | None:
     """The boxes (1, 1, G, 8) in a batch of a feed, None where it has no such top."""
-    return tops[1] if isinstance(feed, AnnotatedFeed) and feed.has_boxes else None
+    return tops[1] if has_boxes(feed) else None
 
 
 def for_program(feed: Feed, tops: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

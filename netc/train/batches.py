@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.compile import Program
-from netc.data.feeds import Feed, for_program
+from netc.data.feeds import Feed, for_program, has_boxes
 from netc.data.loader import Loader
 from netc.data.workers import Recipe, Workers
 from netc.errors import DataError, SolverError
@@ -88,6 +88,7 @@ class Batches:
     workers: how many processes make the fed inputs; 0: threads of this one do.
     shard: (i, n), when n processes share the feeds: pass k takes the i-th of n batches.
     replicas: the devices, which make passes by turns.
+    boxes: the inputs that are boxes, as many as a pass has.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Batches:
         self._feeds, self._rules = feeds(graph), labels_to_check(graph)
         fed = {t for _, tops in self._feeds for t in tops}
         self._own = [v for v in graph.inputs if v not in fed]
+        self.boxes = frozenset(tops[1] for feed, tops in self._feeds if has_boxes(feed))
         self._replicas = replicas
         if self._own and provide is None:
             (node,) = (n for n in graph.nodes if self._own[0] in n.tops)

@@ -214,8 +214,11 @@ class Session:
         """Dispatch one iteration; what it reports is read when it is due."""
         each = [next(self.batches) for _ in range(self.passes)]
         n = self.replicas.count
-        step = self._step_of(self._measure(each[::n]))
-        passes = tuple(self.replicas.join(each[i : i + n]) for i in range(0, len(each), n))
+        groups = [
+            self.replicas.even(each[i : i + n], self.batches.boxes) for i in range(0, len(each), n)
+        ]
+        step = self._step_of(self._measure([group[0] for group in groups]))
+        passes = tuple(map(self.replicas.join, groups))
         self.carry, metrics = step(self.carry, self.frozen, passes, self._keys)
         for i, values in enumerate(metrics.sunk if self.sinking else ()):
             sink(self.train.graph, self._iteration * self.p.iter_size + i, values)
