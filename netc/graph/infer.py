@@ -240,7 +240,7 @@ def _naming(node: Node, bottoms: tuple[Any, ...]) -> Iterator[None]:
     """What Python, NumPy or JAX refuse inside the block is a ShapeError at the layer's place."""
     try:
         yield
-    except (ArithmeticError, MemoryError, TypeError, ValueError) as error:
+    except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
         given = ", ".join(dims(b.shape) for b in bottoms)
         raise ShapeError(
             f"layer '{node.name}' ({node.param.type}) cannot work on bottoms {given or '()'}: "

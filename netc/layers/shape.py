@@ -172,6 +172,9 @@ def eltwise(d: LayerDef) -> Layer:
                 "bottom",
                 i,
             )
+    if p.operation not in _ELTWISE:
+        name = EltwiseParameter.EltwiseOp.Name(p.operation)
+        d.fail(f"the operation {name} is not carried out", "operation")
     combine = _ELTWISE[p.operation]
     coefficients = tuple(p.coeff) or (1.0,) * len(d.bottoms)
     return elementwise(lambda *xs: combine(xs, coefficients))

@@ -240,7 +240,7 @@ def test_what_jax_refuses_names_the_layer(monkeypatch):
     assert error.message.startswith("layer 'r' (ReLU) cannot work on bottoms 2 x 6: ")
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, OverflowError, MemoryError])
+@pytest.mark.parametrize("error", [ZeroDivisionError, IndexError, MemoryError])
 @pytest.mark.parametrize("in_setup", [True, False])
 def test_what_python_refuses_names_the_layer(monkeypatch, error, in_setup):
     def refuse(*_):

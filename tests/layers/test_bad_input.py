@@ -209,6 +209,8 @@ OTHERS = [
             "2 x 3 x 4, bottom[1] 'x1' is 2 x 5 x 5.", SECOND),
         ("Eltwise", "eltwise_param { coeff: ^1 }", [(2, 3)] * 2,
             "Eltwise Layer takes one coefficient per bottom blob: 2 bottoms, 1 coeff.", ""),
+        ("Eltwise", "eltwise_param { operation: ^SORT }", [(2, 3)] * 2,
+            "the operation SORT is not carried out", ""),
         ("Eltwise", "eltwise_param { operation: PROD coeff: 1 coeff: ^2 }", [(2, 3)] * 2,
             "Eltwise layer only takes coefficients for summation.", ""),
         ("Eltwise", "", [(2, 3), (2, 1)],
