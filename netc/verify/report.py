@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,10 +79,15 @@ def data(rows: Sequence[Row], tolerance: float) -> dict[str, Any]:
             {
                 **row._asdict(),
                 "where": str(row.where) if row.where else None,
-                "alone": row.alone and row.alone._asdict(),
-                "whole": row.whole and row.whole._asdict(),
+                "alone": _numbers(row.alone),
+                "whole": _numbers(row.whole),
                 "departs": departs(row, tolerance),
             }
             for row in rows
         ],
     }
+
+
+def _numbers(found: Difference | None) -> dict[str, float | None] | None:
+    """JSON has no infinity: it becomes null."""
+    return found and {k: x if math.isfinite(x) else None for k, x in found._asdict().items()}

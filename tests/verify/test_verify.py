@@ -110,6 +110,9 @@ def test_other_shapes_and_numbers_that_are_not_finite():
     assert [r.alone and r.alone.relative for r in rows] == [0, None, np.inf]
     assert "'relu' (ReLU, net.prototxt:5:1): its top 'y' differs in shape." in told(rows)
     assert "| 2 x 4, recorded 1 x 4 |" in report.text(rows, 1e-4)
+    _, relu, two = report.data(rows, 1e-4)["tops"]
+    assert (relu["alone"], two["alone"]) == (None, {"largest": None, "relative": None})
+    assert relu["departs"] and two["departs"]
 
 
 def test_not_a_number_where_it_was_recorded_is_the_same():
