@@ -76,16 +76,6 @@ class Net(NamedTuple):
         pairs = zip(here, there, strict=True)
         return tuple(a if a == b else "N" if (a,) == size and b == a + 1 else "" for a, b in pairs)
 
-    def layers(self) -> list[Written]:
-        """Every layer as calls, for any size of the batch where there is a larger net.
-
-        Raises Fixed where there should be one and cannot, Unsupported.
-        """
-        first = written(self.graph, self.program.plan)
-        if self.larger is None:
-            return first
-        return freed(first, written(self.larger.graph, self.larger.plan))
-
     def held(self, reason: str) -> Net:
         """The net for the batch of its prototxt alone."""
         return self._replace(program=self.given, larger=None, fixed=reason)
@@ -138,6 +128,21 @@ def ready(program: Program, given: Arrays) -> Net:
     with suppress(NetcError):  # less to compare
         return net._replace(program=of_size(program, 1), larger=of_size(program, 2))
     return net
+
+
+def in_calls(net: Net) -> tuple[Net, list[Written]]:
+    """Every layer as calls, for a batch of any size where all can be, and the net that they are of.
+
+    Raises Unsupported, or Errors holding several.
+    """
+    first = written(net.program.graph, net.program.plan)
+    if net.larger is None:
+        return net, first
+    try:
+        return net, freed(first, written(net.larger.graph, net.larger.plan))
+    except Fixed as error:
+        net = net.held(error.message)
+        return net, written(net.graph, net.given.plan)
 
 
 def batch_size(graph: Graph) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 from netc.compile import Arrays
 from netc.errors import NetcError, UsageError
 from netc.export import rules  # noqa: F401
-from netc.export.calls import Blob, Bottom, Call, Fixed, Item, Written
-from netc.export.net import Net, verified
+from netc.export.calls import Blob, Bottom, Call, Item, Written
+from netc.export.net import Net, in_calls, verified
 from netc.export.operators import IR_VERSION, OPSET, Writer, write
 from netc.files import atomic
 from netc.load import MAX_BYTES, PathLike
@@ -29,11 +29,7 @@ def write_onnx(net: Net, path: PathLike) -> str:
     size = sum(v.nbytes for v in net.stored.values())
     if size >= MAX_BYTES:
         raise UsageError(f"{size} bytes of weights are more than an ONNX file holds ({MAX_BYTES})")
-    try:
-        layers = net.layers()
-    except Fixed as error:
-        net = net.held(error.message)
-        layers = net.layers()
+    net, layers = in_calls(net)
     model = _model(net, layers)
     names = {t: net.names[t] for item in layers for t in item.node.tops}
     report = verified(net, _runner(model, names.values()), names, "onnxruntime")

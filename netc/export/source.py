@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import keyword
 import re
 import textwrap
@@ -15,8 +16,8 @@ import numpy as np
 from netc.compile import Arrays
 from netc.errors import UsageError
 from netc.export import rules  # noqa: F401
-from netc.export.calls import Blob, Bottom, Call, Fixed, Item, Written
-from netc.export.net import Net, verified
+from netc.export.calls import Blob, Bottom, Call, Item, Written
+from netc.export.net import Net, in_calls, verified
 from netc.files import atomic
 from netc.load import PathLike
 from netc.weights.kinds import writing
@@ -66,11 +67,7 @@ def write_source(net: Net, path: PathLike) -> str:
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{path}: a Python file is called NAME.py, NAME of letters, digits and _")
-    try:
-        layers = net.layers()
-    except Fixed as error:
-        net = net.held(error.message)
-        layers = net.layers()
+    net, layers = in_calls(net)
     text, weights = source(net, layers, path)
     module: dict[str, Any] = {"__name__": path.stem}
     exec(compile(text, str(path), "exec"), module)
@@ -101,7 +98,7 @@ def source(net: Net, layers: list[Written], path: Path) -> tuple[str, Arrays]:
     told = [" ".join((name, shapes[name])) for name in inputs]
     results = [" ".join((name, shapes[name])) for name in answers]
     head = HEAD.format(
-        what=f"{net.graph.name or path.stem}, a net of {len(layers)} layers.",
+        what=f"{_plain(net.graph.name) or path.stem}, a net of {len(layers)} layers.",
         file=path.name,
         stem=path.stem,
         weights=path.with_suffix(".npz").name,
@@ -118,14 +115,17 @@ def source(net: Net, layers: list[Written], path: Path) -> tuple[str, Arrays]:
         shapes=[net.graph.shapes[v] for v in net.inputs], weights=path.with_suffix(".npz").name
     )
     functions = (f"\n{text}\n" for text in _functions(writer.used))
-    return "".join((head, *functions, "\n", "\n".join(body), tail)), {
-        **net.stored,
-        **writer.constants,
-    }
+    text = "".join((head, *functions, "\n", "\n".join(body), tail))
+    return text, {**net.stored, **writer.constants}
 
 
 def _shape(shape: tuple[int | str, ...]) -> str:
     return f"({', '.join(str(n) or '...' for n in shape)})"
+
+
+def _plain(name: str) -> str:
+    """A name without what would end a comment or a docstring."""
+    return "".join(c if c.isprintable() and c not in '"\\' else " " for c in name)
 
 
 def _functions(used: set[str]) -> list[str]:
@@ -178,7 +178,7 @@ class _Writer:
             lines.extend(_assignment([name], self.text(call)))
             self.parts[id(call)] = name
         lines += _assignment(tops, ", ".join(map(self.text, values)))
-        told = f"# {node.name} ({node.param.type})"
+        told = f"# {_plain(node.name)} ({node.param.type})"
         if len(lines) == 1 and len(lines[0]) + len(told) + 6 <= WIDTH:
             return [f"{lines[0]}  {told}"]
         return [told, *lines]
@@ -188,13 +188,13 @@ class _Writer:
         if isinstance(x, Bottom):
             return self.bottoms[x.index]
         if isinstance(x, Blob):
-            return f'w["{x.key}"]'
+            return f"w[{json.dumps(x.key)}]"
         if isinstance(x, Item):
             return f"{self.text(x.call)}[{x.index}]"
         if isinstance(x, list):
             return f"[{', '.join(map(self.text, x))}]"
         if isinstance(x, np.ndarray):
-            return f'w["{self.constant(x)}"]'
+            return f"w[{json.dumps(self.constant(x))}]"
         if not isinstance(x, Call):
             return number(x)
         if id(x) in self.parts:
@@ -257,6 +257,6 @@ def _assignment(names: list[str], value: str) -> list[str]:
     line = f"{', '.join(names)} = {value}"
     if len(line) + 4 <= WIDTH:
         return [line]
-    text = re.sub(r'"[^"]*"', lambda key: key[0].replace(" ", "\0"), value)
+    text = re.sub(r'"(?:[^"\\]|\\.)*"', lambda key: key[0].replace(" ", "\0"), value)
     parts = textwrap.wrap(text, WIDTH - 8, break_long_words=False, break_on_hyphens=False)
     return [f"{', '.join(names)} = (", *("    " + p.replace("\0", " ") for p in parts), ")"]

@@ -49,10 +49,10 @@ def _checked(net: Net, platforms: Sequence[str], apart: bool) -> tuple[bytes, st
     if net.larger is not None:
         try:
             return _exported(net, platforms, apart)
-        except RunError:
-            net = net.held("its layers mix the examples of a batch")
-        except (NotImplementedError, TypeError, ValueError) as error:
-            net = net.held(str(error).splitlines()[0])
+        except (RunError, NotImplementedError, TypeError, ValueError) as error:
+            mixed = isinstance(error, RunError) or "out_axes" in str(error)
+            told = "its layers mix the examples of a batch" if mixed else str(error).splitlines()[0]
+            net = net.held(told)
     try:
         return _exported(net, platforms, apart)
     except (NotImplementedError, TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from netc.errors import UsageError
+from netc.export.net import in_calls
 from netc.export.source import source, write_source
 from netc.weights import read_weights
 
@@ -35,7 +36,7 @@ def net(w, data):
 
 def test_how_it_reads():
     net = net_of(SMALL)
-    text, weights = source(net, net.layers(), Path("small.py"))
+    text, weights = source(*in_calls(net), Path("small.py"))
     assert NET in text
     assert weights.keys() == {"c/0", "c/1", "ip/0", "ip/1"}
     functions = [line.split("(")[0][4:] for line in text.splitlines() if line.startswith("def ")]
@@ -61,9 +62,18 @@ def test_names_that_python_does_not_take():
     layer { name: "a b" type: "Eltwise" bottom: "1x" bottom: "w" bottom: "relu" top: "for" }
     layer { name: "r" type: "ReLU" bottom: "for" top: "x/y" }"""
     net = net_of(text)
-    written, _ = source(net, net.layers(), Path("n.py"))
+    written, _ = source(*in_calls(net), Path("n.py"))
     assert "_for = _1x + w_ + relu_  # a b (Eltwise)" in written
     assert "x_y = relu(_for)" in written
+
+
+def test_names_that_would_be_code(tmp_path):
+    text = r"""
+    name: "\"\"\"\nraise SystemExit\n\"\"\""
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "\"]; raise SystemExit\n" type: "InnerProduct" bottom: "x" top: "y\nraise"
+            inner_product_param { num_output: 2 } }"""
+    assert "computes the same as netc" in write_source(net_of(text), tmp_path / "n.py")
 
 
 def test_long_lines_are_broken(tmp_path):

@@ -38,11 +38,17 @@ def test_weights_as_arguments(tmp_path):
     np.testing.assert_allclose(read(path).call(other, {"data": inputs["data"]})["prob"], 1 / 3)
 
 
-def test_a_net_that_mixes_examples(tmp_path):
-    text = """
-    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 2 } } }
-    layer { name: "bn" type: "BatchNorm" bottom: "x" top: "y"
-            batch_norm_param { use_global_stats: false } }"""
+MIXING = (
+    'type: "BatchNorm" batch_norm_param { use_global_stats: false }',
+    'type: "Reduction"',
+)
+
+
+@pytest.mark.parametrize("fields", MIXING)
+def test_a_net_that_mixes_examples(fields, tmp_path):
+    text = f"""
+    layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: 4 dim: 2 }} }} }}
+    layer {{ name: "mix" bottom: "x" top: "y" {fields} }}"""
     report = write_stablehlo(net_of(text), tmp_path / "n.bin", ["cpu"])
     assert "the size of the batch is fixed: its layers mix the examples of a batch" in report
     assert read(tmp_path / "n.bin").in_avals[0].shape == (4, 2)
