@@ -14,6 +14,7 @@ from netc.data.annotated import AnnotatedFeed
 from netc.data.fail import Fail, check_same, failing, located, plain_fail
 from netc.data.hdf5 import HDF5Feed
 from netc.data.images import KINDS, ImageFeed
+from netc.data.maps import FileFeed
 from netc.data.records import RecordFeed
 from netc.data.segments import SegmentFeed
 from netc.data.transform import Images, Transformer
@@ -160,6 +161,8 @@ FEEDS = {
     "WindowData": WindowFeed,
     **dict.fromkeys(KINDS, ImageFeed),
     "ImageSegData": SegmentFeed,
+    "ImgReader": FileFeed,
+    "FloatReader": FileFeed,
 }
 
 

@@ -116,7 +116,7 @@ class Graph:
 
     @cached_property
     def sunk(self) -> tuple[str, ...]:
-        """The values that sinks take: the bottoms of HDF5Output layers."""
+        """The values that sinks take: the bottoms of layers that write files."""
         return tuple(b for n in self.nodes if n.set_up.sink is not None for b in n.bottoms)
 
     @cached_property

@@ -10,6 +10,7 @@ from netc.layers import (  # noqa: F401
     face,
     flow,
     flow_augment,
+    flow_files,
     inputs,
     loss,
     multibox,

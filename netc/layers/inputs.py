@@ -27,7 +27,7 @@ from netc.lazy import jax, jnp
 from netc.schema import BlobShape, FillerParameter, ImageListParameter, LayerParameter, Phase
 
 T = TypeVar("T")
-FILES = ("source", "mean_file")  # fields that name them
+FILES = ("source", "mean_file", "file")  # fields that name them
 # Fields of forks that layers of images carry out.
 CROP = tuple(f"transform_param.{field}" for pair in CROPS[1:] for field in pair)
 OF_SEGMENTS = (
@@ -93,7 +93,7 @@ def data(d: LayerDef) -> Layer:
     Labels are (N, L) where `netc convert_imageset -labels L` made the database.
     Caffe: data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("HDF5Data", bottoms=0, tops=(1, None))
@@ -102,7 +102,7 @@ def hdf5_data(d: LayerDef) -> Layer:
 
     Caffe: hdf5_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("ImageData", bottoms=0, tops=2, fields=CROP)
@@ -112,7 +112,7 @@ def image_data(d: LayerDef) -> Layer:
     C is 3, or 1 without is_color. H x W is crop_size, new_height x new_width, or the size of the
     images, which must be equal in one batch. Caffe: image_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("ImageFolder", bottoms=0, tops=2, fields=CROP)
@@ -121,7 +121,7 @@ def image_folder(d: LayerDef) -> Layer:
 
     A label is the place of the folder's name among all, sorted, or in class_name.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("ImageList", bottoms=0, tops=(1, None), fields=CROP)
@@ -138,7 +138,7 @@ def image_list(d: LayerDef) -> Layer:
             f"most once; specified {', '.join(columns) or 'none'}.",
             "column" if columns else None,
         )
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("DenseImageData", bottoms=0, tops=2, fields=CROP)
@@ -164,7 +164,7 @@ def dense_image_data(d: LayerDef) -> Layer:
             f"{p.label_divide_factor}",
             "label_divide_factor",
         )
-    return _from_source(replace(d, param=param))
+    return from_source(replace(d, param=param))
 
 
 @register("ImageSegData", bottoms=0, tops=(1, 3), fields=(*CROP, *OF_SEGMENTS))
@@ -177,7 +177,7 @@ def image_seg_data(d: LayerDef) -> Layer:
     top is the height and width of each image, those of the crop at most.
     DeepLab, PSPNet: image_seg_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("ImageLabelmapData", bottoms=0, tops=2, fields=CROP)
@@ -187,7 +187,7 @@ def image_labelmap_data(d: LayerDef) -> Layer:
     A pixel of a map is 1 where it is at least 128 after resizing.
     HED: image_labelmap_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register(
@@ -204,7 +204,7 @@ def annotated_data(d: LayerDef) -> Layer:
     made noisy, cropped and mirrored, in this order, and the boxes with them. prob of resize_param
     and noise_param has no effect. SSD: annotated_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("WindowData", bottoms=0, tops=2)
@@ -214,7 +214,7 @@ def window_data(d: LayerDef) -> Layer:
 
     N (1 - fg_fraction) of them are background, of label 0. Caffe: window_data_layer.cpp.
     """
-    return _from_source(d)
+    return from_source(d)
 
 
 @register("MemoryData", bottoms=0, tops=2)
@@ -258,7 +258,9 @@ def hdf5_output(d: LayerDef) -> Layer:
     return elementwise(lambda *xs: ())._replace(sink=sink)
 
 
-def _from_source(d: LayerDef) -> Layer:
+def from_source(d: LayerDef) -> Layer:
+    """A layer whose tops a feed fills."""
+
     def fail(message: str, field: str, *, hint: str | None = None) -> NoReturn:
         d.fail(message, field, hint=hint, kind=DataError if field in FILES else ShapeError)
 

@@ -65,6 +65,9 @@ FIELDS = {
     'data_filler { type: "gaussian" } }',
     "Eltwise": "eltwise_param { operation: SUM }",
     "Embed": f"embed_param {{ num_output: 128 input_dim: 1000 {UNIFORM} }}",
+    "FLOWriter": 'writer_param { folder: "flow" prefix: "predicted_" }',
+    "FloatReader": 'reader_param { file: "mean.float3" num: 8 }',
+    "FloatWriter": 'writer_param { folder: "features" }',
     "FlowAugmentation": "augmentation_param { crop_height: 3 crop_width: 4 }",
     "GenerateAugmentationParameters": "augmentation_param { crop_height: 3 crop_width: 4 "
     "rotate { spread: 0.1 } gamma { spread: 0.1 exp: true } }",
@@ -82,6 +85,8 @@ FIELDS = {
     "scale_factors: 1 scale_factors: 1.5 mean_value: 104 mean_value: 117 mean_value: 123 }",
     "ImageList": 'image_list_param { source: "train.txt" column: IMAGE column: LABEL_IMAGE '
     "batch_size: 8 shuffle: true } transform_param { crop_size: 321 mirror: true }",
+    "ImgReader": 'reader_param { file: "left.png" }',
+    "ImgWriter": 'writer_param { folder: "seen" normalize: true }',
     "InnerProduct": f"inner_product_param {{ num_output: 10 {XAVIER} }}",
     "Input": "input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }",
     "Interp": "interp_param { zoom_factor: 8 }",
@@ -96,6 +101,7 @@ FIELDS = {
     "Normalize": "norm_param { across_spatial: false channel_shared: false "
     'scale_filler { type: "constant" value: 20 } }',
     "PSROIPooling": "psroi_pooling_param { spatial_scale: 0.0625 output_dim: 2 group_size: 3 }",
+    "PFMWriter": 'writer_param { folder: "disparity" }',
     "Parameter": "parameter_param { shape { dim: 10 } }",
     "Pooling": "pooling_param { pool: MAX kernel_size: 2 stride: 2 }",
     "Pooling3D": "pooling3d_param { kernel_size: 2 kernel_depth: 2 stride: 2 temporal_stride: 2 }",

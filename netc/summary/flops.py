@@ -182,6 +182,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "WindowData": moves,
     "MemoryData": moves,
     "HDF5Output": moves,
+    **dict.fromkeys(("FLOWriter", "FloatWriter", "ImgWriter", "PFMWriter"), moves),
+    **dict.fromkeys(("FloatReader", "ImgReader"), moves),
     "Im2col": moves,
     "Upsample": moves,
     "ShuffleChannel": moves,

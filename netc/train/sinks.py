@@ -1,4 +1,4 @@
-"""What a pass leaves outside the program: the bottoms of HDF5Output layers, in their files."""
+"""What a pass leaves outside the program: the bottoms of layers that write files."""
 
 from __future__ import annotations
 

@@ -249,6 +249,21 @@ JOINED = [
         ("top_height: 6 top_width: 4", [(1, 2, 3, 4)], (1, 2, 3, 4), lambda x: x),
     )
 ]
+
+FILES = [
+    LayerCase(type, "writer_param { folder: 'out' }", [x], [], lambda *_: ())
+    for type, x in (
+        ("FLOWriter", (2, 2, 3, 4)),
+        ("PFMWriter", (2, 1, 3, 4)),
+        ("FloatWriter", (2, 5, 3, 4)),
+        ("ImgWriter", (2, 3, 3, 4)),
+    )
+] + [
+    LayerCase("ImgReader", "reader_param { file: 'images/p01.png' num: 2 } transform_param { "
+        "crop_size: 20 }", [], [(2, 3, 20, 20)]),
+    LayerCase("FloatReader", "reader_param { file: '../../layer_cases/ramp.float3' num: 3 }", [],
+        [(3, 2, 3, 4)]),
+]
 # fmt: on
 
 CASES = [
@@ -260,4 +275,5 @@ CASES = [
     *RESAMPLES,
     *SHRUNK,
     *JOINED,
+    *FILES,
 ]

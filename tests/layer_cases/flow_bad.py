@@ -146,5 +146,20 @@ AUGMENTATIONS = [
     Bad("BlackAugmentation", "black_augmentation_param { ^black { rand_type: 'x' } }", [IMAGE],
         f"Unknown random type x of black {KNOWN}"),
 ]
-BAD += AUGMENTATIONS
+
+FILES = [
+    Bad(type, "", [bottom], f"{type} layer input must have {channels} channels, 'x0' is {told}",
+        FIRST, tops=0)
+    for type, bottom, channels, told in (
+        ("FLOWriter", (1, 3, 2, 2), "2", "1 x 3 x 2 x 2"),
+        ("PFMWriter", IMAGE, "1 or 3", "1 x 2 x 6 x 8"),
+        ("ImgWriter", IMAGE, "1 or 3", "1 x 2 x 6 x 8"),
+    )
+] + [
+    Bad("FloatWriter", "", [(2, 3)], f"{FOUR} 2 x 3", FIRST, tops=0),
+    Bad("ImgWriter", "", [(2, 3)], f"{FOUR} 2 x 3", FIRST, tops=0),
+    Bad("FloatReader", "reader_param { file: 'a.float3' num: ^0 }", [],
+        "num must be at least 1, got 0"),
+]
+BAD += [*AUGMENTATIONS, *FILES]
 # fmt: on

@@ -77,7 +77,7 @@ def test_the_example_works_on_the_bottoms_of_some_case(kind, monkeypatch):
         except ShapeError as error:
             refused.append(str(error))
         except DataError as error:
-            source = re.search(r'source: "(.*?)"', example(kind))
+            source = re.search(r'(?:source|file): "(.*?)"', example(kind))
             assert source and source[1] in str(error)
             return
         else:
