@@ -38,7 +38,10 @@ def pixels(datum: Datum, color: bool | None = None) -> np.ndarray:
     else:
         values = np.array(datum.float_data, np.float32)
     if min(shape) < 1 or values.size != prod(shape):
-        raise DataError(f"Incorrect data field size {values.size} for a Datum of {dims(shape)}")
+        raise DataError(
+            f"Incorrect data field size {values.size} for a Datum of {dims(shape)}",
+            hint=None if values.size else "AnnotatedData reads records of images with boxes",
+        )
     return values.reshape(shape)
 
 

@@ -71,6 +71,12 @@ class Few(Batches):
         super().__init__(program)
         if not self._feeds:
             raise UsageError("no layer of the net reads examples from files")
+        if self.boxes:
+            (name, *_) = (program.graph.blobs[v] for v in self.boxes)
+            raise UsageError(
+                f"a few examples cannot be taken out of batches of boxes, '{name}'",
+                hint="make a database of a few images, and train on that",
+            )
         ends = [feed.epoch_size for feed, _ in self._feeds]
         self.count = min([count, *(n for n in ends if n)])
         self.size = min(feed.shapes[0][0] for feed, _ in self._feeds)

@@ -2,16 +2,21 @@ import cv2
 import numpy as np
 import pytest
 
+from netc.compile import compile_net
 from netc.data.annotated import is_annotated
 from netc.data.datum import encode_raw
 from netc.data.feeds import boxes_of, for_program
 from netc.data.sheet import write_sheet
 from netc.data.survey import render, survey
-from netc.errors import DataError
+from netc.errors import DataError, UsageError
 from netc.feeding import layer_of, open_layers, tell_step
+from netc.load import read_net
+from netc.lowering.plan import Plan
+from netc.schema import NetState, Phase
+from netc.train.overfit import Few
 
-from .boxed import anno_feed, database, noise, record
-from .helpers import images, write_images, write_records
+from .boxed import anno_feed, anno_layer, database, noise, record
+from .helpers import data_feed, images, write_images, write_records
 
 ALL = """mirror: true resize_param { height: 12 width: 16 interp_mode: LINEAR interp_mode: AREA }
   distort_param { brightness_prob: 0.5 brightness_delta: 32 contrast_prob: 0.5 contrast_lower: 0.5
@@ -163,6 +168,12 @@ def test_a_record_without_the_type_of_the_first(tmp_path):
         anno_feed(path).batch(1)
 
 
+def test_data_says_which_layer_reads_records_of_boxes(tmp_path):
+    path = database(tmp_path, record(noise(0)))
+    with pytest.raises(DataError, match="hint: AnnotatedData reads records of images with boxes"):
+        data_feed(path)
+
+
 def test_a_database_of_other_records(tmp_path):
     message = r"record 0, .*: \d+ bytes that are no AnnotatedDatum\nhint: `netc convert_annoset`"
     with pytest.raises(DataError, match=message):
@@ -214,6 +225,19 @@ def test_samplers_that_draw_nothing(tmp_path, sampler, message):
     anno = f"batch_sampler {{ sampler {{ {sampler} }} }}"
     with pytest.raises(DataError, match=message):
         anno_feed(database(tmp_path, record(noise(0))), anno=anno)
+
+
+def test_overfit_says_that_it_takes_no_boxes(tmp_path):
+    path = database(tmp_path, record(noise(0), BOXES))
+    net = tmp_path / "net.prototxt"
+    net.write_text(f"""layer {{ {anno_layer(path)} }}
+        layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+          inner_product_param {{ num_output: 1 }} }}
+        layer {{ name: "l" type: "Reduction" bottom: "ip" top: "l" loss_weight: 1 }}
+        layer {{ name: "s" type: "Silence" bottom: "label" }}""")
+    program = compile_net(read_net(net), NetState(phase=Phase.TRAIN), Plan("cpu"))
+    with pytest.raises(UsageError, match=r"batches of boxes, 'label'\nhint: make a data"):
+        Few(program, 2)
 
 
 def test_a_survey_counts_boxes(tmp_path):

@@ -40,6 +40,8 @@ BAD = [
         ("WindowData", "window_data_param { batch_size: 2 } "
             "transform_param { crop_size: 8 mean_value: 1 mean_value: ^2 }",
             "Specify either 1 mean_value or as many as channels: 3 (got 2)", "", None),
+        ("AnnotatedData", "data_param { batch_size: ^0 }", "Positive batch size required", "",
+            None),
         ("ImageFolder", "image_folder_param { batch_size: ^0 }",
             "Positive batch size required, got 0", "", None),
         ("DenseImageData", "dense_image_data_param { source: 'x' }",
