@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from netc import lowering
 from netc.layers.base import Layer, LayerDef, Shape, dims, register, stateless
 from netc.layers.pool import pooled
 from netc.lazy import jax, jnp, lax
@@ -186,16 +187,6 @@ def spatial_transformer(d: LayerDef) -> Layer:
     grid = np.stack([*np.meshgrid(rows, columns, indexing="ij"), np.ones(out, np.float32)])
     limit = np.array(size, np.int32)[None, :, None]
 
-    def corner(flat, at, shift):
-        """The pixels that are `shift` from those under the places `at`, times their shares."""
-        low = lax.stop_gradient(jnp.floor(at))
-        pixel, part = low.astype(jnp.int32) + shift, at - low
-        share = jnp.where(shift == 1, part, 1 - part).prod(1)
-        inside = ((pixel >= 0) & (pixel < limit)).all(1)
-        row, column = jnp.moveaxis(jnp.clip(pixel, 0, limit - 1), 1, 0)
-        picked = jnp.take_along_axis(flat, (row * size[1] + column)[:, None], axis=2)
-        return picked * jnp.where(inside, share, 0)[:, None]
-
     def forward(blobs, x, theta):
         whole = jnp.broadcast_to(jnp.asarray(values, x.dtype), (count, 6))
         whole = whole.at[:, np.array(free, int)].set(theta.reshape(count, len(free)))
@@ -206,10 +197,7 @@ def spatial_transformer(d: LayerDef) -> Layer:
             precision=lax.Precision.HIGHEST,
         )
         at = (places + 1) * jnp.asarray(limit / 2, x.dtype)
-        flat = (x if p.to_compute_dU else lax.stop_gradient(x)).reshape(count, channels, -1)
-        top = jnp.zeros((count, channels, at.shape[2]), x.dtype)
-        for shift in np.ndindex(2, 2):
-            top = top + corner(flat, at, np.array(shift, np.int32)[None, :, None])
-        return top.reshape(count, channels, *out)
+        seen = x if p.to_compute_dU else lax.stop_gradient(x)
+        return lowering.sample.bilinear(seen, at, repeat=False).reshape(count, channels, *out)
 
     return stateless(forward)
