@@ -141,7 +141,7 @@ def data_augmentation(d: LayerDef) -> Layer:
         apply,
         state=tuple(BlobSpec(s) for s in ((1, 1, 1, 1), *sizes)),
         random=draws or (received and crop is not None),
-        read=lambda weights: _fitting(weights, size, p.mean_per_pixel),
+        read=lambda weights: _fitting(d, weights, size),
     )
 
 
@@ -160,13 +160,19 @@ def _less_mean(d: LayerDef, y: Any, passes: Any, means: tuple[Any, ...]) -> tupl
     return y - (image if p.mean_per_pixel else channels).astype(y.dtype), (image, channels)
 
 
-def _fitting(weights: LayerWeights, size: Shape, per_pixel: bool) -> LayerWeights:
-    """The three blobs of a file for images of another size. FlowNet2: adjust_blobs."""
+def _fitting(d: LayerDef, weights: LayerWeights, size: Shape) -> LayerWeights:
+    """The blobs of a file for images of another size, or without those of a mean that is not
+    recomputed. FlowNet2: adjust_blobs.
+    """
+    p = d.param.augmentation_param
     if len(weights.blobs) != 3 or any(b is None or b.ndim != 4 for b in weights.blobs):
         return weights
+    if not p.recompute_mean:
+        first = (v[:1] for v in (weights.blobs, weights.diffs, weights.legacy))
+        return replace(weights, **dict(zip(("blobs", "diffs", "legacy"), first, strict=True)))
     passes, image, channels = weights.blobs
     assert image is not None
-    if per_pixel:
+    if p.mean_per_pixel:
         channels = image.mean((2, 3), keepdims=True)
     if image.shape[2:] != size and channels is not None:
         image = np.ascontiguousarray(np.broadcast_to(channels, (*channels.shape[:2], *size)))

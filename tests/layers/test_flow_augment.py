@@ -142,6 +142,14 @@ def test_a_mean_of_another_size_is_read(per_pixel, want):
     np.testing.assert_allclose(y, 1 - want)
 
 
+def test_a_mean_that_is_not_wanted_is_left_out():
+    made = layer("DataAugmentation", "", (2, 1, 3, 2))
+    blobs = tuple(np.ones((1, 1, n, n)) for n in (1, 2, 1))
+    assert made.read
+    read = made.read(LayerWeights("a", "DataAugmentation", blobs, (None,) * 3, (False,) * 3))
+    assert [b.shape for b in read.blobs] == [s.shape for s in made.state]
+
+
 def test_black_borders():
     fields = "black_augmentation_param { border { mean: 0.25 } }"
     made = layer("BlackAugmentation", fields, (90, 2, 4, 8))
