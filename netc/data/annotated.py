@@ -120,12 +120,9 @@ class AnnotatedFeed(RecordFeed):
         images = self._images(self._read(self._positions(k)), k, [], told)
         sizes = [image.shape[1:] for image in images]
         placed = self._transformer.describe(sizes, k * self._batch)
-        return tuple(
-            ", ".join([*(f"{name} {_told(value)}" for name, value in drawn.items()), place]).strip(
-                ", "
-            )
-            for drawn, place in zip(told, placed, strict=True)
-        )
+        varied = ([f"{name} {_told(value)}" for name, value in drawn.items()] for drawn in told)
+        each = zip(varied, placed, strict=True)
+        return tuple(", ".join(filter(None, [*changes, place])) for changes, place in each)
 
     def _read(self, positions: Sequence[int]) -> list[AnnotatedDatum]:
         messages = []

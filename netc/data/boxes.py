@@ -80,8 +80,9 @@ def fitted_size(size: Sequence[int], p: ResizeParameter) -> tuple[np.float32, np
     aspect = np.float32(size[1]) / np.float32(size[0])
     if p.resize_mode == ResizeParameter.WARP:
         return height, width
-    wide = aspect > width / height
-    if wide == (p.resize_mode == ResizeParameter.FIT_LARGE_SIZE_AND_PAD):
+    large = p.resize_mode == ResizeParameter.FIT_LARGE_SIZE_AND_PAD
+    # Where both aspects are equal, SSD goes by the height: the other way may round to less.
+    if aspect > width / height if large else aspect < width / height:
         return width / aspect, width
     return height, aspect * height
 

@@ -201,8 +201,9 @@ def annotated_data(d: LayerDef) -> Layer:
     and in a run so many that G takes few values. Where records have no type of annotation, labels
     are (N, 1, 1, 1).
     Images are distorted, expanded, cut by one of the windows that the batch_sampler find, resized,
-    made noisy, cropped and mirrored, in this order, and the boxes with them. prob of resize_param
-    and noise_param has no effect. SSD: annotated_data_layer.cpp.
+    made noisy, cropped and mirrored, in this order, and the boxes with them. label_map_file is not
+    read, and prob of resize_param and noise_param has no effect, as in SSD.
+    SSD: annotated_data_layer.cpp.
     """
     return from_source(d)
 

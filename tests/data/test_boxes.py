@@ -90,6 +90,8 @@ def test_no_box_meets_no_constraint_and_max_sample_ends_the_search():
         ("FIT_LARGE_SIZE_AND_PAD", (20, 40), (25, 50)),
         ("FIT_LARGE_SIZE_AND_PAD", (40, 20), (30, 15)),
         ("FIT_SMALL_SIZE", (20, 40), (30, 60)),
+        ("FIT_SMALL_SIZE", (21, 35), (30, 50)),
+        ("FIT_LARGE_SIZE_AND_PAD", (21, 35), (30, 50)),
         ("FIT_SMALL_SIZE", (40, 20), (100, 50)),
     ],
 )
