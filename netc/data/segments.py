@@ -33,6 +33,7 @@ class SegmentFeed(ImageFeed):
         data, label = self.shapes
         self.shapes = (data, label, (data[0], 1, 1, 2))[: len(param.top)]
         self.dtypes = (np.dtype(np.float32),) * len(param.top)
+        self.labels_top = 1 if len(param.top) > 1 else None
 
     def batch(self, k: int) -> tuple[np.ndarray, ...]:
         """As many of the tops as the layer has, float32. Raises DataError."""

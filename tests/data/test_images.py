@@ -39,7 +39,7 @@ def feed(
         "ImageFolder": "image_folder",
         "ImageList": "image_list",
     }
-    named = "".join(f'top: "{i}" ' for i in range(max(tops, fields.count("column:"))))
+    named = "".join(f'top: "{i}" ' for i in range(fields.count("column:") or tops))
     text = f"""name: "data" type: "{type}" {named}
         {field.get(type, "image_data")}_param {{ source: "{source}" {fields} }}
         transform_param {{ {transform} }}"""
@@ -268,9 +268,9 @@ def test_maps_of_edges_are_0_or_1(pictures):
     assert label[0, 0, 0].tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
 
 
-def segments(fields="", transform="", source="dense.txt", **options):
+def segments(fields="", transform="", source="dense.txt", tops=3, **options):
     fields = f"{fields} label_type: {options.pop('label', 'PIXEL')}"
-    return feed(fields, transform, type="ImageSegData", source=source, tops=3, **options)
+    return feed(fields, transform, type="ImageSegData", source=source, tops=tops, **options)
 
 
 def test_segments_are_filled_up_to_the_crop(pictures):
@@ -294,6 +294,13 @@ def test_segments_of_one_class(pictures, label, source, value):
     assert (
         labels.shape == (1, 1, 6, 8) and (labels == value).all() and size.ravel().tolist() == [6, 8]
     )
+
+
+@pytest.mark.parametrize(("tops", "labels"), [(1, None), (2, 1)])
+def test_as_many_tops_as_the_layer_has(pictures, tops, labels):
+    source = segments(tops=tops)
+    assert [top.shape for top in source.batch(0)] == list(source.shapes)
+    assert len(source.shapes) == tops and source.labels_top == labels
 
 
 def test_segments_at_a_scale_drawn_for_each(pictures):
