@@ -70,9 +70,7 @@ def _prepared(chart: Chart) -> tuple[np.ndarray, np.ndarray, Axis, Axis]:
     keep = np.isfinite(y) & (y > 0 if chart.log else True)
     if not keep.any():
         raise UsageError(f"{chart.title}: there is no point to draw")
-    x, y = (
-        np.log10(v[keep]) if log else v[keep] for v, log in ((x, chart.log_x), (y, chart.log))
-    )
+    x, y = (np.log10(v[keep]) if log else v[keep] for v, log in ((x, chart.log_x), (y, chart.log)))
     return x, y, axis(x, chart.log_x), axis(y, chart.log)
 
 

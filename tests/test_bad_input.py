@@ -243,8 +243,11 @@ layer {{
     ),
     "a record of another size": Case(
         database(*[image()] * 6, image(size=7), image()),
-        "images, record 6, key '0006': the image is 1 x 7 x 7, that of the first record 1 x 6 x 6",
-        ("hint: images of several sizes need crop_size",),
+        "images, record 6, key '0006': Check failed: datum_height == height (7 vs. 6)",
+        (
+            "the image is 1 x 7 x 7, the first of its batch 1 x 6 x 6",
+            "hint: images of several sizes need crop_size",
+        ),
     ),
     "a data set that is missing": Case(
         both(net(LMDB, HDF5), rows("b.h5", "data", None)),

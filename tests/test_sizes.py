@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from netc.errors import ShapeError
-from netc.sizes import KEPT, Fit, Sizes
+from netc.sizes import Fit, Sizes
 
 from .layers.running import compiled
 

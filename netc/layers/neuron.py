@@ -29,7 +29,7 @@ def relu(d: LayerDef) -> Layer:
     """
     slope = d.param.relu_param.negative_slope
     if slope == 0:
-        return elementwise(lambda x: jnp.where(x > 0, x, jnp.zeros_like(x)))
+        return elementwise(lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x))  # NaN stays NaN
     return elementwise(lambda x: jnp.where(x > 0, x, slope * x))
 
 

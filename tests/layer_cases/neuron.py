@@ -118,8 +118,9 @@ OTHERS = [
 # fmt: on
 
 DROPOUTS = [
-    LayerCase("SpatialDropout", f"spatial_dropout_param {{ {fields} }}", [x], [x], want,
-        phases=phases)
+    LayerCase(
+        "SpatialDropout", f"spatial_dropout_param {{ {fields} }}", [x], [x], want, phases=phases
+    )
     for fields, x, want, phases in (
         ("dropout_ratio: 0.3", X, lambda x: x, ("TEST",)),
         ("", X, None, ("TRAIN",)),

@@ -128,3 +128,10 @@ def test_one_blob_twice_adds_its_gradients(fields):
     x = jnp.asarray([1.0, 2.0, 3.0])
     got = jax.grad(lambda x: running.tops((), [x, x])[0].sum())(x)
     np.testing.assert_array_equal(got, [2, 2, 2] if not fields else [2, 4, 6])
+
+
+@pytest.mark.parametrize("fields", ["", "relu_param { negative_slope: 0.5 }"])
+def test_relu_hides_no_nan(fields):
+    running = run(LayerCase("ReLU", fields, [np.array([np.nan, -2.0, 3.0])], [(3,)]), "TRAIN")
+    (top,) = running.tops(*running.arrays())
+    assert np.isnan(top[0]) and np.isfinite(top[1:]).all()
