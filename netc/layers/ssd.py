@@ -81,13 +81,8 @@ def _image_size(d: LayerDef) -> tuple[float, float]:
 def _prior_sizes(d: LayerDef) -> list[tuple[float, float]]:
     """Width and height of the boxes of a cell, in pixels."""
     p = d.param.prior_box_param
-    if len(p.width) != len(p.height):
-        d.fail(
-            f"width and height must be equally many: {len(p.width)} and {len(p.height)}",
-            "width" if p.width else "height",
-        )
-    if p.width:
-        return list(zip(p.width, p.height, strict=True))
+    if given := _pairs(d, "width", "height"):
+        return given
     if not p.min_size:
         d.fail("must provide min_size.", "prior_box_param")
     if p.max_size and len(p.max_size) != len(p.min_size):
@@ -116,6 +111,15 @@ def _prior_sizes(d: LayerDef) -> list[tuple[float, float]]:
     return sizes
 
 
+def _pairs(d: LayerDef, x: str, y: str) -> list[tuple[float, float]]:
+    """The values of two fields side by side, of which there must be equally many."""
+    xs, ys = getattr(d.param.prior_box_param, x), getattr(d.param.prior_box_param, y)
+    if len(xs) != len(ys):
+        message = f"{x} and {y} must be equally many: {len(xs)} and {len(ys)}"
+        d.fail(message, x if xs else y)
+    return list(zip(xs, ys, strict=True))
+
+
 def _ratios(d: LayerDef) -> list[float]:
     """The aspect ratios beside 1, each once, with their inverses under flip."""
     p = d.param.prior_box_param
@@ -131,12 +135,7 @@ def _ratios(d: LayerDef) -> list[float]:
 def _offsets(d: LayerDef) -> list[tuple[float, float]]:
     """Where in a cell the centres are, as (x, y)."""
     p = d.param.prior_box_param
-    if len(p.offset_w) != len(p.offset_h):
-        d.fail(
-            f"offset_w and offset_h must be equally many: {len(p.offset_w)} and {len(p.offset_h)}",
-            "offset_w" if p.offset_w else "offset_h",
-        )
-    return list(zip(p.offset_w, p.offset_h, strict=True)) or [(p.offset, p.offset)]
+    return _pairs(d, "offset_w", "offset_h") or [(p.offset, p.offset)]
 
 
 def _variances(d: LayerDef) -> list[float]:
