@@ -4,7 +4,7 @@ netc verify deploy.prototxt -weights net.caffemodel --against recording.npz
 netc verify deploy.prototxt -weights net.caffemodel --record recording.npz
 
 A recording is a .npz or HDF5 file with what each layer put into its tops, called LAYER/TOP, or with
-what blobs held after the pass, called by their names; docs/weights.md has the script that lets
+what blobs held after the pass, called by their names; docs/trust.md has the script that lets
 pycaffe write one. The net runs on the recorded inputs as a whole, then every layer by itself on its
 recorded bottoms, which tells a wrong layer from small differences that add up. The report is
 Markdown. The exit status is 1 where anything differs by more than --tolerance.
