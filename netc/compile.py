@@ -15,6 +15,7 @@ from netc.graph import doubts
 from netc.graph.build import build
 from netc.graph.infer import infer
 from netc.graph.ir import Graph, Node
+from netc.graph.layouts import channels_last
 from netc.graph.sinks import check_sinks
 from netc.lazy import jax, jnp
 from netc.load import Loaded, read_net
@@ -101,7 +102,9 @@ class _Walk:
         self.blobs, self.state = blobs, state
         for key, shape in program.graph.memory.items():
             self.state.setdefault(key, jnp.zeros(shape, jnp.float32))
-        self.reorder = program.plan.platform == "cpu"  # XLA assigns layouts itself elsewhere
+        self.last: frozenset[str] = frozenset()
+        if program.plan.platform == "cpu":  # XLA assigns layouts itself elsewhere
+            self.last = channels_last(program.graph)
         self.env: dict[str, tuple[Any, bool]] = {}
         self.kept: Arrays = {}
         self.reads = {b: i for i, n in enumerate(program.graph.nodes) for b in n.bottoms}
@@ -122,8 +125,7 @@ class _Walk:
         if layer.external is not None:
             return
         read = [self.env[b] for b in node.bottoms]
-        last = self.reorder and layer.channels_last is not None and _all_images(read)
-        last = last and (layer.prefers_last or any(is_last for _, is_last in read))
+        last = node.key in self.last
         bottoms = [
             jax.lax.stop_gradient(x) if node.cut(i) else x
             for i, x in enumerate(_order(x, is_last, last) for x, is_last in read)
@@ -150,10 +152,6 @@ class _Walk:
         """A learnable blob in the shape this layer wants: PERMISSIVE sharing reshapes."""
         value, shape = self.blobs[node.blobs[index]], node.set_up.blobs[index].shape
         return value if value.shape == shape else value.reshape(shape)
-
-
-def _all_images(read: list[tuple[Any, bool]]) -> bool:
-    return all(x.ndim == 4 for x, _ in read)
 
 
 def _order(x: Any, is_last: bool, last: bool) -> Any:

@@ -75,7 +75,8 @@ def test_layers_take_the_order_of_their_bottoms(monkeypatch, platform, orders):
         + layer("ReLU", ["x"], "a")
         + layer("LRN", ["a"], "n")
         + layer("ReLU", ["n"], "b")
-        + layer("Flatten", ["b"], "f")
+        + layer("LRN", ["b"], "m")
+        + layer("Flatten", ["m"], "f")
         + layer("ReLU", ["f"], "c"),
         platform=platform,
     )

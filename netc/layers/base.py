@@ -61,7 +61,7 @@ class Layer(NamedTuple):
     memory: carried likewise, but in no file and not shared; `apply` has it after the state. clock:
     the first of it is the iteration of the training, 0 outside one.
     channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
-    on CPU; otherwise it only serves bottoms that are in that order already.
+    on CPU; otherwise it only serves bottoms that are in that order already. See netc.graph.layouts.
     random: whether `apply` draws; only then is `rng` a key, else it is None.
     external: shapes of the tops when they come from outside; `apply` is then not called.
     feed: the data source that fills them; None where the caller does.
