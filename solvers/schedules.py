@@ -21,14 +21,16 @@ def schedule(p: SolverParameter) -> Callable[..., Any]:
 
     The policy's rate or min_lr, whichever is higher. Before warmup_iter, a straight line from
     warmup_start_lr to what that gives at warmup_iter. A second argument is what `plateau` makes of
-    it: min(rate, max(rate factor, minimum)). `problems` tells messages that have no schedule.
+    it: min(rate, max(rate factor, minimum)). A third one is taken for base_lr. `problems` tells
+    messages that have no schedule.
     """
     policy, warmup = POLICIES[p.lr_policy], p.warmup_iter
     start, floor = jnp.float32(p.warmup_start_lr), jnp.float32(p.min_lr)
 
-    def rate(it: Any, factor: Any = None) -> Any:
+    def rate(it: Any, factor: Any = None, base_lr: Any = None) -> Any:
         it = jnp.asarray(it, jnp.int32)
-        rate = jnp.maximum(policy(p, jnp.maximum(it, warmup)), floor)
+        given: Any = p if base_lr is None else _Based(p, base_lr)
+        rate = jnp.maximum(policy(given, jnp.maximum(it, warmup)), floor)
         if warmup:
             line = start + (rate - start) * (it.astype(jnp.float32) / jnp.float32(warmup))
             rate = jnp.where(it < warmup, line, rate)
@@ -37,6 +39,16 @@ def schedule(p: SolverParameter) -> Callable[..., Any]:
         return jnp.minimum(rate, jnp.maximum(rate * factor, jnp.float32(p.plateau.minimum)))
 
     return rate
+
+
+class _Based:
+    """A solver's message with another base_lr, which may be traced."""
+
+    def __init__(self, p: SolverParameter, base_lr: Any) -> None:
+        self._p, self.base_lr = p, base_lr
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._p, name)
 
 
 def problems(p: SolverParameter) -> Iterator[Problem]:

@@ -22,14 +22,21 @@ SIZE_HINT = (
 )
 
 
-def infer(graph: Graph, plan: Plan, seed: int = 0, missing: list[NetcError] | None = None) -> Graph:
+def infer(
+    graph: Graph,
+    plan: Plan,
+    seed: int = 0,
+    missing: list[NetcError] | None = None,
+    before: Mapping[str, Layer] | None = None,
+) -> Graph:
     """The graph with layers set up, shapes, dtypes and parameters.
 
     missing: takes the errors of data sources, which are raised with the rest if it is None.
+    before: node key -> the layer as it was set up before, which keeps what it has on the host.
     Raises ShapeError, GraphError, DataError or Errors: layers that depend on a failed one are
     passed over, so that every error is a mistake of its own.
     """
-    inference = _Inference(graph, plan, seed, missing)
+    inference = _Inference(graph, plan, seed, missing, before or {})
     nodes = tuple(n for n in map(inference.node, graph.nodes) if n is not None)
     raise_all(inference.errors)
     return graph.replace(
@@ -55,7 +62,8 @@ def resize(
             continue
         bottoms = tuple(jax.ShapeDtypeStruct(shapes[b], graph.dtypes[b]) for b in node.bottoms)
         place = node.phase, node.source
-        d = LayerDef(node.param, bottoms, len(node.tops), *place, plan, rows=rows.get(node.key))
+        changed: Any = {"rows": rows.get(node.key), "before": node.set_up}
+        d = LayerDef(node.param, bottoms, len(node.tops), *place, plan, **changed)
         layer = node.kind.setup(d)
         for before, now in zip(_blobs(node.set_up), _blobs(layer), strict=True):
             if before != now:
@@ -75,9 +83,15 @@ def _blobs(layer: Layer) -> list[Shape]:
 
 class _Inference:
     def __init__(
-        self, graph: Graph, plan: Plan, seed: int, missing: list[NetcError] | None
+        self,
+        graph: Graph,
+        plan: Plan,
+        seed: int,
+        missing: list[NetcError] | None,
+        before: Mapping[str, Layer],
     ) -> None:
         self.graph, self.plan, self.seed, self.missing = graph, plan, seed, missing
+        self.before = before
         self.values: dict[str, jax.ShapeDtypeStruct] = {}
         self.params: dict[str, Param] = {}
         self.owners: dict[str, Param] = {}
@@ -110,7 +124,8 @@ class _Inference:
         bottoms = tuple(self.values[b] for b in node.bottoms)
         needs = self.needs(node)
         place = node.phase, node.source
-        d = LayerDef(node.param, bottoms, len(node.tops), *place, self.plan, self.seed, needs=needs)
+        known: Any = {"needs": needs, "before": self.before.get(node.key)}
+        d = LayerDef(node.param, bottoms, len(node.tops), *place, self.plan, self.seed, **known)
         with _naming(node, bottoms):
             layer = node.kind.setup(d)
         self.count_params(node, len(layer.blobs) + len(layer.state))

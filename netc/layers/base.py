@@ -71,6 +71,7 @@ class Layer(NamedTuple):
     missing, so that a run goes on without.
     sink: (k, *bottoms) hands what pass k has computed to the outside; whoever runs the program
     calls it with arrays on the host.
+    host: the object on the host that the layer calls, which lives as long as the net does.
     """
 
     apply: Apply
@@ -96,6 +97,7 @@ class Layer(NamedTuple):
         return (*state, *blobs) if self.state_first else (*blobs, *state)
 
     sink: Callable[..., None] | None = None
+    host: Any = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class LayerDef:
     phase: TRAIN or TEST. source: where its fields stand. plan: how operations run on this backend.
     rows: how many items its tops hold, for a layer that only the values tell; None before a pass.
     needs: whether a gradient is wanted for each bottom; None: for all.
+    before: the layer as it was set up for bottoms of other shapes, if it was.
     """
 
     param: LayerParameter
@@ -117,6 +120,7 @@ class LayerDef:
     seed: int = 0
     rows: int | None = None
     needs: tuple[bool, ...] | None = None
+    before: Layer | None = None
 
     def fail(
         self,

@@ -88,9 +88,15 @@ class Layer:
     param_str: the string of python_param. phase: TRAIN or TEST. blobs: the learnable blobs.
     """
 
+    type = "Python"
     param_str: str = ""
     phase: int = 0
     blobs: Blobs
+
+    @property
+    def param_str_(self) -> str:
+        """param_str, as layers of 2014 call it."""
+        return self.param_str
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check parameters and add blobs, once."""

@@ -40,8 +40,8 @@ def blaming(d: LayerDef, module: str, doing: str) -> Iterator[None]:
 
 
 class Hosted:
-    """An instance of the class, with its blobs. One program calls it in every pass, so that it may
-    remember things from pass to pass; what it remembers is in no snapshot.
+    """An instance of the class, with its blobs. It is called in every pass of its net, so that it
+    may remember things from pass to pass; what it remembers is in no snapshot.
     """
 
     def __init__(self, d: LayerDef, kind: type) -> None:
@@ -55,9 +55,8 @@ class Hosted:
         self._call("__init__")
         self._call("setup", self.bottom, self.top)
         self._call("reshape", self.bottom, self.top)
-        self.shapes = [top.shape for top in self.top]
         self.needs = d.needs or (True,) * len(self.bottom)
-        self.passes, self.lock = 0, threading.Lock()
+        self.passes, self.lock = 0, threading.RLock()
 
     def _alias(self, top: int) -> Blob | None:
         """The bottom that this top is written over, as in Caffe."""
@@ -81,18 +80,27 @@ class Hosted:
             )
         return np.array(array, dtype)
 
-    def forward(self, dtype: Any, *arrays: Any) -> Arrays:
-        """(*blobs, *bottoms) -> (*tops, the number of this pass), on the host."""
+    def run(self, *arrays: Any) -> list[np.ndarray]:
+        """(*blobs, *bottoms) -> the tops in the shapes that this pass gives them, float32."""
         with self.lock:
-            self.passes = (self.passes + 1) % 2**31
+            self._run(np.dtype(np.float32), arrays)
+            return [np.array(top.data, np.float32) for top in self.top]
+
+    def forward(self, shapes: Sequence[Shape], dtype: Any, *arrays: Any) -> Arrays:
+        """(*blobs, *bottoms) -> (*tops, the number of this pass), on the host.
+
+        shapes: those that the tops must have.
+        """
+        with self.lock:
             self._run(dtype, arrays)
             made = (
                 self._values(top.data, shape, dtype, f"top[{i}].data")
-                for i, (top, shape) in enumerate(zip(self.top, self.shapes, strict=True))
+                for i, (top, shape) in enumerate(zip(self.top, shapes, strict=True))
             )
             return *made, np.asarray(self.passes, np.int32)
 
     def _run(self, dtype: Any, arrays: Sequence[Any]) -> None:
+        self.passes = (self.passes + 1) % 2**31
         for blob, array in zip((*self.blobs, *self.bottom), arrays, strict=True):
             blob.load(array)
         for top in self.top:
@@ -110,8 +118,8 @@ class Hosted:
         shapes = [b.shape for b in inputs]
         with self.lock:
             if int(ticket) != self.passes:
-                self.passes = int(ticket)
                 self._run(dtype, arrays[: len(inputs)])
+                self.passes = int(ticket)
             given = iter(arrays)
             for blob in (*inputs, *self.top):
                 blob.load(next(given))
@@ -124,15 +132,33 @@ class Hosted:
                 for blob, shape in zip(inputs, shapes, strict=True)
             )
 
-    def layer(self) -> Layer:
-        """The layer: forward and its gradient are calls from the program to the host."""
+    def layer(self, d: LayerDef) -> Layer:
+        """The layer on these bottoms.
+
+        One with bottoms or blobs is called by the program, for its gradient too. What has neither
+        is a source: it is called before every pass, and may give its tops other shapes each time.
+        """
+        if d.bottoms != self.d.bottoms:
+            self.d = d
+            for blob, bottom in zip(self.bottom, d.bottoms, strict=True):
+                blob.reshape(*bottom.shape)
+            self._call("reshape", self.bottom, self.top)
+        shapes = tuple(top.shape for top in self.top)
+        if shapes and not self.bottom and not self.blobs:
+            source = HostedFeed(self, shapes)
+            external = tuple(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes)
+            return Layer(lambda *_: ((), ()), external=external, feed=source, host=self)
+        return self._called(shapes)._replace(host=self)
+
+    def _called(self, shapes: Sequence[Shape]) -> Layer:
         counted = len(self.blobs)
 
         def call(inputs: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
             dtype = _host_dtype(inputs)
-            wanted = [jax.ShapeDtypeStruct(s, dtype) for s in self.shapes]
+            wanted = [jax.ShapeDtypeStruct(s, dtype) for s in shapes]
             wanted.append(jax.ShapeDtypeStruct((), jnp.int32))
-            *made, ticket = _on_host(functools.partial(self.forward, dtype), wanted, inputs, dtype)
+            run = functools.partial(self.forward, shapes, dtype)
+            *made, ticket = _on_host(run, wanted, inputs, dtype)
             narrow = (*inputs[counted:], *inputs)[0].dtype if inputs else dtype
             return tuple(t.astype(narrow) for t in made), ticket
 
@@ -169,6 +195,30 @@ class Hosted:
             lambda blobs, *bottoms: run(*blobs, *bottoms),
             [BlobSpec(b.shape, value=b.data.copy()) for b in self.blobs],
         )
+
+
+class HostedFeed:
+    """The passes of a class that is a source. Each call of `batch` is one, whatever its number:
+    ask when a pass is due, not ahead of it, so that what scripts change of the class counts.
+    """
+
+    labels_top = epoch_size = None
+
+    def __init__(self, host: Hosted, shapes: tuple[Shape, ...]) -> None:
+        self._host, self.shapes = host, shapes
+        self.dtypes = (np.dtype(np.float32),) * len(shapes)
+
+    def batch(self, k: int) -> Arrays:
+        """The tops of the next pass. Raises RunError where the class fails."""
+        return tuple(self._host.run())
+
+    def describe(self, k: int) -> tuple[str, ...]:
+        """Nothing: the examples have no names."""
+        return ()
+
+    def drawn(self, k: int) -> tuple[str, ...]:
+        """Nothing: what the class draws is its own matter."""
+        return ()
 
 
 def _host_dtype(arrays: Sequence[Any]) -> Any:

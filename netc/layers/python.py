@@ -38,7 +38,8 @@ def python(d: LayerDef) -> Layer:
             f"module '{p.module}' has no '{p.layer}'", "layer", hint=did_you_mean(p.layer, known)
         )
     if inspect.isclass(found):
-        return Hosted(d, found).layer()
+        host = d.before.host if d.before and d.before.host else Hosted(d, found)
+        return host.layer(d)
     if not callable(found):
         d.fail(
             f"'{p.layer}' of module '{p.module}' is neither a class nor a function, "

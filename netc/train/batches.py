@@ -30,14 +30,24 @@ class Labels(NamedTuple):
     reader: str
 
 
-def feeds(graph: Graph) -> list[tuple[Feed, tuple[str, ...]]]:
-    """The feeds of a graph with the values that they fill."""
-    return [(n.set_up.feed, n.tops) for n in graph.nodes if n.set_up.feed is not None]
+Feeds = list[tuple[Feed, tuple[str, ...]]]
 
 
-def labels_to_check(graph: Graph) -> list[Labels]:
-    """Which tops of feeds are read as class labels."""
-    place = {t: (i, j) for i, (_, tops) in enumerate(feeds(graph)) for j, t in enumerate(tops)}
+def feeds(graph: Graph, hosted: bool = False) -> Feeds:
+    """The feeds of a graph with the values that they fill.
+
+    hosted: those of Python layers, which are asked when a pass is due, in place of the others.
+    """
+    return [
+        (n.set_up.feed, n.tops)
+        for n in graph.nodes
+        if n.set_up.feed is not None and hosted is (n.set_up.host is not None)
+    ]
+
+
+def labels_to_check(graph: Graph, graph_feeds: Feeds) -> list[Labels]:
+    """Which tops of these feeds are read as class labels."""
+    place = {t: (i, j) for i, (_, tops) in enumerate(graph_feeds) for j, t in enumerate(tops)}
     found = []
     for node in graph.nodes:
         rule = node.set_up.labels
@@ -47,7 +57,7 @@ def labels_to_check(graph: Graph) -> list[Labels]:
 
 
 def check_labels(
-    graph_feeds: list[tuple[Feed, tuple[str, ...]]],
+    graph_feeds: Feeds,
     rules: list[Labels],
     k: int,
     batch: tuple[tuple[np.ndarray, ...], ...],
@@ -89,6 +99,7 @@ class Batches:
     shard: (i, n), when n processes share the feeds: pass k takes the i-th of n batches.
     replicas: the devices, which make passes by turns.
     boxes: the inputs that are boxes, as many as a pass has.
+    kept: how many passes `at` can go back, where Python layers are asked for the inputs.
     """
 
     def __init__(
@@ -99,10 +110,13 @@ class Batches:
         workers: int = 0,
         shard: tuple[int, int] = (0, 1),
         replicas: Replicas = ALONE,
+        kept: int = 1,
     ) -> None:
         graph = program.graph
-        self._feeds, self._rules = feeds(graph), labels_to_check(graph)
-        fed = {t for _, tops in self._feeds for t in tops}
+        self._feeds, self._hosted = feeds(graph), feeds(graph, hosted=True)
+        self._rules = labels_to_check(graph, self._feeds)
+        self._hosted_rules = labels_to_check(graph, self._hosted)
+        fed = {t for _, tops in self._feeds + self._hosted for t in tops}
         self._own = [v for v in graph.inputs if v not in fed]
         self.boxes = frozenset(tops[1] for feed, tops in self._feeds if has_boxes(feed))
         self._replicas = replicas
@@ -117,9 +131,10 @@ class Batches:
         self._recipes = [
             Recipe(n.param, Phase.Name(n.phase), program.seed)
             for n in graph.nodes
-            if n.set_up.feed is not None
+            if n.set_up.feed is not None and n.set_up.host is None
         ]
-        self._count, self._shard = workers, shard
+        self._count, self._shard, self._kept = workers, shard, kept
+        self._made: dict[int, Inputs] = {}
         self._workers: Workers | None = None
         self._loader: Loader | None = None
 
@@ -134,6 +149,7 @@ class Batches:
             (fed,) = next(self._loader)
             self.waited = self._loader.waited
             inputs.update(fed)
+        inputs.update(self.hosted(self.k))
         if self._own and self._provide:
             inputs.update(self._provide(self.k))
         self.k += 1
@@ -153,22 +169,29 @@ class Batches:
         else:
             batch = tuple(feed.batch(k) for feed, _ in self._feeds)
         check_labels(self._feeds, self._rules, k, batch)
-        named = {
-            t: x
-            for (feed, tops), arrays in zip(self._feeds, batch, strict=True)
-            for t, x in zip(tops, for_program(feed, arrays), strict=True)
-        }
-        return self._replicas.deal(k, named)
+        return self._replicas.deal(k, _named(self._feeds, batch))
+
+    def hosted(self, k: int) -> Inputs:
+        """What Python layers give in pass k, on the device. Raises DataError and RunError."""
+        if k not in self._made:
+            batch = tuple(feed.batch(k) for feed, _ in self._hosted)
+            check_labels(self._hosted, self._hosted_rules, k, batch)
+            self._made[k] = self._replicas.deal(k, _named(self._hosted, batch))
+            for old in list(self._made)[: -self._kept]:
+                del self._made[old]
+        return self._made[k]
 
     def at(self, k: int) -> Inputs:
         """All inputs of pass k on the root, apart from the run of batches."""
         own = self._provide(k) if self._own and self._provide else {}
         index, count = self._shard
-        return {**self._replicas.deal(0, self.batch(k * count + index)), **own}
+        fed = {**self.batch(k * count + index), **self.hosted(k)}
+        return {**self._replicas.deal(0, fed), **own}
 
     def seek(self, k: int) -> None:
         """Go on with pass k."""
         self.close()
+        self._made.clear()
         self.k = k
 
     def close(self) -> None:
@@ -178,3 +201,12 @@ class Batches:
         if self._loader is not None:
             self._loader.close()
         self._loader = self._workers = None
+
+
+def _named(graph_feeds: Feeds, batch: tuple[tuple[np.ndarray, ...], ...]) -> Inputs:
+    """The tops of the feeds as a program takes them, by value."""
+    return {
+        t: x
+        for (feed, tops), arrays in zip(graph_feeds, batch, strict=True)
+        for t, x in zip(tops, for_program(feed, arrays), strict=True)
+    }

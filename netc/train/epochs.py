@@ -102,7 +102,8 @@ def epoch_of(graph: Graph, wants: str, at: Span | None, hint: str) -> Epoch:
     Raises SolverError where no data layer knows its length, or two differ.
     """
     feeds = {n.name: n.set_up.feed for n in graph.nodes if n.set_up.feed is not None}
-    found = {name: Epoch(f.epoch_size or 0, f.shapes[0][0]) for name, f in feeds.items()}
+    batch = {name: next(iter(f.shapes[0]), 1) for name, f in feeds.items()}
+    found = {name: Epoch(f.epoch_size or 0, batch[name]) for name, f in feeds.items()}
     if len(set(found.values())) == 1 and all(e.examples for e in found.values()):
         return next(iter(found.values()))
     told = [f"'{name}' has {e.examples or 'no end'}, {e.batch} a pass" for name, e in found.items()]

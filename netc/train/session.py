@@ -7,7 +7,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,43 +26,30 @@ from netc.schema import SolverParameter
 from netc.sizes import KEPT, Fit, Sizes
 from netc.solvers import SOLVERS, get_history, set_history
 from netc.train.batches import Batches, Provide
-from netc.train.epochs import Epoch, in_iterations, whole_test
+from netc.train.epochs import in_iterations, whole_test
 from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.precision import evaluated, mean_precision
 from netc.train.sinks import sink
-from netc.train.step import Metrics, Step, make_step, make_test, owned, places, start
+from netc.train.step import (
+    Metrics,
+    Passes,
+    Step,
+    make_step,
+    make_test,
+    make_update,
+    owned,
+    places,
+    start,
+)
+from netc.train.tested import TestNet, with_own
 from netc.transfer import by_key, shared_blobs, targets
-from netc.weights import WeightFile, read_weights
+from netc.weights import read_weights
 from netc.weights.match import EXACT, Match, Rules, match
 
 log = logging.getLogger(__name__)
 
-
-class TestNet(NamedTuple):
-    """A net that is tested: its program, its jitted pass, its batches, its own blobs.
-
-    shared: key of a blob here -> key of the training net's blob that it is.
-    whole: its examples where a test is every one of them once, else None.
-    """
-
-    __test__ = False
-
-    program: Program
-    run: Callable[..., tuple[Arrays, Arrays]]
-    batches: Batches
-    shared: dict[str, str]
-    own: Arrays
-    iterations: int
-    key: Any
-    whole: Epoch | None
-
-    def cut(self, i: int, inputs: Arrays) -> tuple[Arrays, float]:
-        """Batch i of a test without the examples it has again, and what part of a batch that is."""
-        rest = self.whole and self.whole.examples - i * self.whole.batch
-        if not self.whole or not rest or rest >= self.whole.batch:
-            return inputs, 1.0
-        return {v: x[:rest] for v, x in inputs.items()}, rest / self.whole.batch
+HELD = 4  # iterations whose Python inputs are at hand until their loss is known to be finite
 
 
 class Session:
@@ -100,8 +87,9 @@ class Session:
         self.key = jax.random.key(self.seed)
         self._keys = self.replicas.put(self.key, SAME)
         self._sizes, self._donate, self._given = self._sized(), donate, given
-        self._step_of = lru_cache(KEPT)(self._make_step)
-        self.batches = Batches(self.train, 0, provide, workers, replicas=self.replicas)
+        self.renew()
+        shared: Any = {"replicas": self.replicas, "kept": HELD * self.passes}
+        self.batches = Batches(self.train, 0, provide, workers, **shared)
         self.tests = tuple(
             self._test_net(i, net, test_provide and test_provide(i))
             for i, net in enumerate(self.nets.tests)
@@ -225,6 +213,17 @@ class Session:
         self._iteration += 1
         return metrics
 
+    def update(self, passes: Passes) -> Metrics:
+        """Make an iteration of passes that were made elsewhere."""
+        self.carry, metrics = self._update(self.carry, passes)
+        self._iteration += 1
+        return metrics
+
+    def renew(self) -> None:
+        """Compile anew, since fields of the solver have changed."""
+        self._step_of = lru_cache(KEPT)(self._make_step)
+        self._update = make_update(self.train, self.p)
+
     def _make_step(self, fits: tuple[Fit, ...]) -> Step:
         """The iteration compiled for passes of these sizes: `self._step_of`, which remembers it."""
         sized = [self._sizes.of(fit) for fit in fits]
@@ -243,6 +242,14 @@ class Session:
             if self.train.graph.memory and i + 1 < len(passes):
                 _, state = jit(sizes.of(fits[-1]).apply)(learned, state, key, inputs)
         return tuple(fits)
+
+    def next_loss(self) -> float:
+        """The loss of one more forward pass; each device takes a batch."""
+        k = self.batches.k
+        inputs, *_ = [next(self.batches) for _ in range(self.replicas.count)]
+        program = self.program(k, inputs)
+        values, _ = jit(program.apply)(*self.arguments(), self.pass_key(k), inputs)
+        return float(program.loss(values))
 
     def program(self, k: int, inputs: Arrays) -> Program:
         """The training net in the sizes that the inputs of pass k lead to."""
@@ -316,8 +323,9 @@ class Session:
     def set_watch(self, watch: Watch, sums: Arrays) -> None:
         """Go on with what the monitors have seen, and with these sums of outputs."""
         self.watch = watch
+        scales = {use: jnp.float32(t.scale) for use, t in watch.tracks.items()}
         self.put(
-            scales={use: jnp.float32(t.scale) for use, t in watch.tracks.items()},
+            scales={**self.carry.scales, **scales},
             sums={k: jnp.float32(sums[k]) for k in self.carry.sums},
         )
 
@@ -328,7 +336,7 @@ class Session:
         """
         weights = read_weights(path)
         found = match(targets(self.train.graph), weights, rules)
-        self.tests = tuple(_with_own(net, weights, rules) for net in self.tests)
+        self.tests = tuple(with_own(net, weights, rules) for net in self.tests)
         self.replace_blobs(by_key(self.train.graph, found))
         return found
 
@@ -368,10 +376,3 @@ class Session:
         """Stop the threads that load batches."""
         for batches in (self.batches, *(t.batches for t in self.tests)):
             batches.close()
-
-
-def _with_own(net: TestNet, weights: WeightFile, rules: Rules) -> TestNet:
-    """The test net with its own blobs taken from a file where the file has them."""
-    graph = net.program.graph
-    found = by_key(graph, match(targets(graph), weights, rules))
-    return net._replace(own=jax.device_put({k: found.get(k, v) for k, v in net.own.items()}))

@@ -30,7 +30,8 @@ class Carry(NamedTuple):
     iteration: how many are done, int32. losses: the window of average_loss. bad: the first
     iteration whose loss was not finite, or GOOD; from then on nothing moves.
     average: the mean weights of ema_decay. scales: what monitors make of the rate and the decay, by
-    use. sums: of outputs that are monitored, over iterations.
+    use; and where a script may change it, base_lr. sums: of outputs that are monitored, over
+    iterations.
     """
 
     blobs: Arrays
@@ -127,14 +128,13 @@ def make_step(
     """
     programs = sized or [program] * p.iter_size
     each = [jax.value_and_grad(pass_loss(q), has_aux=True) for q in programs]
-    update, rate_at = optimizer(program, p).update, schedule(p)
-    graph, own = program.graph, owned(program.graph)
+    end, graph = _ending(program, p, replicas), program.graph
 
     def step(
         carry: Carry, frozen: Arrays, passes: Sequence[Mapping[str, Any]], key: Any
     ) -> tuple[Carry, Metrics]:
         state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
-        state = state | {k: carry.iteration.astype(jnp.float32) for k in program.graph.clocks}
+        state = state | {k: carry.iteration.astype(jnp.float32) for k in graph.clocks}
         sums = carry.sums
         total: Any = None
         sunk: tuple[Arrays, ...] = ()
@@ -146,17 +146,49 @@ def make_step(
             loss = loss + one
             sums = {k: s + jnp.mean(values[k], dtype=jnp.float32) for k, s in sums.items()}
             sunk += ({k: values[k] for k in graph.sunk},)
-        loss = loss / p.iter_size
-        total, sums, everywhere = replicas.mean((total, sums, loss))
-        shown = loss, {k: values[k] for k in graph.outputs}
+        outputs = {k: values[k] for k in graph.outputs}
+        return end(carry, Passes(total, state, loss, outputs, sums), sunk)
+
+    placed, told = places(graph), _same(Metrics, sunk=OWN)
+    takes, gives = (placed, SAME, OWN, SAME), (placed, told)
+    return replicas.jit(step, takes, gives, donate_argnums=(0,) if donate else ())
+
+
+class Passes(NamedTuple):
+    """What the passes of an iteration leave: the sums of their gradients and of their losses, the
+    new state, the outputs of the last one, and the sums of what is monitored."""
+
+    gradients: Arrays
+    state: Arrays
+    loss: Any
+    outputs: Arrays
+    sums: Arrays
+
+
+def make_update(program: Program, p: SolverParameter) -> Callable[..., tuple[Carry, Metrics]]:
+    """The jitted end of an iteration whose passes are made elsewhere: (carry, passes) -> (carry,
+    metrics)."""
+    return jit(_ending(program, p, ALONE))
+
+
+def _ending(
+    program: Program, p: SolverParameter, replicas: Replicas
+) -> Callable[..., tuple[Carry, Metrics]]:
+    """(carry, passes, what sinks take) -> (carry, metrics): the update, and what is reported."""
+    update, rate_at, own = optimizer(program, p).update, schedule(p), owned(program.graph)
+
+    def end(carry: Carry, passes: Passes, sunk: tuple[Arrays, ...] = ()) -> tuple[Carry, Metrics]:
+        loss, state = passes.loss / p.iter_size, passes.state
+        total, sums, everywhere = replicas.mean((passes.gradients, passes.sums, loss))
         carried = {k: v for k, v in state.items() if k not in own}
-        (loss, told), carried = replicas.of_root((shown, carried))
+        (loss, told), carried = replicas.of_root(((loss, passes.outputs), carried))
         state = state | carried
-        rate = rate_at(carry.iteration, carry.scales.get("plateau"))
+        scales = carry.scales
+        rate = rate_at(carry.iteration, scales.get("plateau"), scales.get("base_lr"))
         good = jnp.isfinite(everywhere) & (carry.bad == GOOD)
 
         def move() -> tuple[Any, ...]:
-            decay = carry.scales.get("decay_plateau", 1.0)
+            decay = scales.get("decay_plateau", 1.0)
             updates, history = update(
                 total, carry.history, carry.blobs, rate=rate, iteration=carry.iteration, decay=decay
             )
@@ -170,13 +202,11 @@ def make_step(
         bad = jnp.where((carry.bad == GOOD) & ~good, carry.iteration, carry.bad)
         norm = global_norm(total) if p.clip_gradients >= 0 else jnp.zeros(())
         metrics = Metrics(loss, jnp.nanmean(losses), told, rate, norm, bad, sunk)
-        iteration, scales = carry.iteration + 1, carry.scales
+        iteration = carry.iteration + 1
         moved = Carry(blobs, state, history, iteration, losses, bad, average, scales, sums)
         return moved, metrics
 
-    placed, told = places(graph), _same(Metrics, sunk=OWN)
-    takes, gives = (placed, SAME, OWN, SAME), (placed, told)
-    return replicas.jit(step, takes, gives, donate_argnums=(0,) if donate else ())
+    return end
 
 
 def places(graph: Graph) -> Carry:

@@ -13,6 +13,7 @@ import pytest
 import netc.pycaffe as caffe
 from netc.cli import main
 from netc.errors import NetcError, RunError, ShapeError
+from netc.train.batches import Batches
 from netc.usercode import naming_user_code
 
 from ..layer_cases import python_layers
@@ -84,9 +85,10 @@ def test_a_loss_has_no_weight_by_default():
 
 
 def test_a_source_is_asked_once_in_every_pass():
-    program = compiled(layer("Counter", "top: 'n'"))
-    run = jax.jit(lambda: program.apply({}, {}, None, {})[0]["n"])
-    assert [float(run()[0, 0]) for _ in range(3)] == [1, 2, 3]
+    batches = Batches(compiled(layer("Counter", "top: 'n'")), kept=2)
+    assert [float(next(batches)["n"][0, 0]) for _ in range(3)] == [1, 2, 3]
+    assert [float(batches.at(k)["n"][0, 0]) for k in (1, 2, 3)] == [2, 3, 4]
+    assert float(next(batches)["n"][0, 0]) == 4  # which `at` has asked for
 
 
 def test_a_layer_without_tops_runs():
