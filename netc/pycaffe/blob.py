@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from netc.errors import UsageError
 from netc.layers.caffe_layer import LegacyShape
 
 Shape = tuple[int, ...]
@@ -67,6 +68,14 @@ class Cell:
         """Whether a caller may have changed the array since a program last saw it."""
         return self._host is not None
 
+    def pointer(self) -> int:
+        """Where the array lies on the GPU, to be read there. Raises UsageError on the CPU."""
+        array = self.value()
+        (device,) = array.devices()
+        if device.platform == "cpu":
+            raise UsageError("a blob has no place on a GPU in CPU mode", None, "set_mode_gpu()")
+        return array.unsafe_buffer_pointer()
+
     def _drop_unheld(self) -> None:
         if sys.getrefcount(self._host) <= UNSHARED:
             self._host = None
@@ -95,6 +104,7 @@ class Blob(LegacyShape):
     @property
     def shape(self) -> Shape:
         """The sizes of the axes."""
+        self._before()
         return self._data.shape
 
     @property
@@ -102,8 +112,23 @@ class Blob(LegacyShape):
         """The number of elements."""
         return int(np.prod(self.shape))
 
+    @property
+    def _gpu_data_ptr(self) -> int:
+        self._before()
+        return self._data.pointer()
+
+    @property
+    def _gpu_diff_ptr(self) -> int:
+        self._before()
+        return self._diff.pointer()
+
     def reshape(self, *shape: int) -> None:
         """Give the blob another shape; its values are gone. See `Net.reshape`."""
         new = tuple(int(n) for n in shape)
-        if new != self.shape:
+        if new != self._data.shape:
             self._data, self._diff = Cell(new), Cell(new, self._diff.fill)
+
+    def put(self, value: Any) -> None:
+        """Take over a program's result and its shape."""
+        self.reshape(*value.shape)
+        self._data.set(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from netc.pycaffe.classifier import Transforming
 from netc.pycaffe.io import load_image
 
 Window = Sequence[float]
+SEARCH = "selective_search_ijcv_with_python"
 
 
 class Detector(Transforming):
@@ -36,9 +39,10 @@ class Detector(Transforming):
         self.configure_crop(context_pad)
 
     def detect_windows(
-        self, images_windows: Sequence[tuple[str, Sequence[Window]]]
+        self, images_windows: Iterable[tuple[str, Sequence[Window]]]
     ) -> list[dict[str, Any]]:
         """The `prediction` for each `window` (ymin, xmin, ymax, xmax) of each `filename`."""
+        images_windows = list(images_windows)
         pairs = [(name, window) for name, windows in images_windows for window in windows]
         if not pairs:
             return []
@@ -51,6 +55,23 @@ class Detector(Transforming):
             {"window": window, "prediction": prediction, "filename": name}
             for (name, window), prediction in zip(pairs, predictions, strict=True)
         ]
+
+    def detect_selective_search(self, image_fnames: Sequence[str]) -> list[dict[str, Any]]:
+        """The same for the windows that selective search finds.
+
+        The module selective_search_ijcv_with_python finds them, which calls MATLAB.
+        Raises UsageError where it is not there.
+        """
+        try:
+            search: Any = importlib.import_module(SEARCH)
+        except ImportError as error:
+            raise UsageError(
+                f"selective search needs the module {SEARCH}: {error}",
+                hint="give windows of your own to detect_windows",
+            ) from None
+        names = [os.path.abspath(name) for name in image_fnames]
+        windows = search.get_windows(names, cmd="selective_search_rcnn")
+        return self.detect_windows(zip(names, windows, strict=True))
 
     def crop(self, im: np.ndarray, window: Window) -> np.ndarray:
         """A window of an image, with its context, which beyond the image is the mean."""

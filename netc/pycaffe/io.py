@@ -13,6 +13,7 @@ from netc.data.float_image import oversample as oversample
 from netc.data.float_image import resize_image as resize_image
 from netc.errors import DataError, UsageError
 from netc.layers.base import dims
+from netc.pycaffe import caffe_pb2 as caffe_pb2
 from netc.schema import BlobProto, BlobProtoVector, Datum
 
 

@@ -1,7 +1,9 @@
-"""The settings that pycaffe keeps for a process: device and seed."""
+"""The settings that pycaffe keeps for a process: device, seed, log, and its rank among others."""
 
 from __future__ import annotations
 
+import logging
+import os
 import secrets
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ import jax
 
 from netc.errors import UsageError
 from netc.lowering.plan import Plan
+from netc.train.log import to_stderr
 
 
 @dataclass
@@ -16,6 +19,9 @@ class _Settings:
     platform: str | None = None
     device: int = 0
     seed: int | None = None
+    solver_count: int = 1
+    solver_rank: int = 0
+    multiprocess: bool = False
 
 
 _settings = _Settings()
@@ -58,3 +64,44 @@ def seed() -> int:
 def plan() -> Plan:
     """How operations run on the chosen device."""
     return Plan(_settings.platform or jax.default_backend())
+
+
+def init_log(level: int | None = None, stderr: bool = True) -> None:
+    """Show the log on stderr in glog's form.
+
+    level: the least to show, 0 INFO to 3 FATAL; as GLOG_minloglevel says by default.
+    """
+    if level is not None:
+        os.environ["GLOG_minloglevel"] = str(level)  # noqa: SIM112, glog spells it so
+    if stderr:
+        to_stderr()
+
+
+def log(text: str) -> None:
+    """A line of the log, from where this is called."""
+    logging.getLogger("netc.pycaffe").info("%s", text, stacklevel=2)
+
+
+def solver_count() -> int:
+    """How many processes train one net, each on a device of its own: 1 but for scripts' wishes."""
+    return _settings.solver_count
+
+
+def set_solver_count(count: int) -> None:
+    """Say how many processes train one net. Only `NCCL` heeds it."""
+    _settings.solver_count = int(count)
+
+
+def solver_rank() -> int:
+    """Which of `solver_count` processes this is."""
+    return _settings.solver_rank
+
+
+def set_solver_rank(rank: int) -> None:
+    """Say which of `solver_count` processes this is."""
+    _settings.solver_rank = int(rank)
+
+
+def set_multiprocess(flag: bool) -> None:
+    """Say that the other solvers are in processes of their own."""
+    _settings.multiprocess = bool(flag)

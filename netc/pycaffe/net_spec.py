@@ -139,6 +139,11 @@ PARAMS = {
 }
 
 
+def assign_proto(proto: Any, name: str, val: Any) -> None:
+    """Set a field of a message as `layers` do. Raises UsageError."""
+    _assign(proto, name, val, type(proto).__name__)
+
+
 def _assign(message: Any, name: str, value: Any, where: str) -> None:
     """Set a field: from a dict where it is a message, from one value or several if repeated."""
     fields = message.DESCRIPTOR.fields_by_name

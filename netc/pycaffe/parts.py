@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from netc.errors import GraphError, did_you_mean
@@ -43,12 +43,15 @@ class Parts:
         )
 
     @property
-    def layers(self) -> list[LayerView]:
-        """The layers in order."""
-        return [LayerView(n.param.type, self._layer_blobs(n)) for n in self._graph.nodes]
+    def layers(self) -> list[Any]:
+        """The layers in order. Those of a Python class are its instances."""
+        return [
+            n.set_up.host.user if n.set_up.host else LayerView(n.param.type, self._layer_blobs(n))
+            for n in self._graph.nodes
+        ]
 
     @property
-    def layer_dict(self) -> OrderedDict[str, LayerView]:
+    def layer_dict(self) -> OrderedDict[str, Any]:
         """Layer name -> layer."""
         return OrderedDict(zip(self._layer_names, self.layers, strict=True))
 
@@ -90,6 +93,32 @@ class Parts:
     @property
     def _blob_names(self) -> list[str]:
         return list(self.blobs)
+
+    @property
+    def _blobs(self) -> list[Blob]:
+        return list(self.blobs.values())
+
+    @property
+    def _blob_loss_weights(self) -> list[float]:
+        return list(self.blob_loss_weights.values())
+
+    @property
+    def _inputs(self) -> list[int]:
+        return self._places(self.inputs)
+
+    @property
+    def _outputs(self) -> list[int]:
+        return self._places(self.outputs)
+
+    def _top_ids(self, layer: int) -> list[int]:
+        return self._places(self.top_names[self._layer_names[layer]])
+
+    def _bottom_ids(self, layer: int) -> list[int]:
+        return self._places(self.bottom_names[self._layer_names[layer]])
+
+    def _places(self, blobs: Iterable[str]) -> list[int]:
+        place = {name: i for i, name in enumerate(self.blobs)}
+        return [place[name] for name in blobs]
 
     def _index(self, layer: str) -> int:
         names = self._layer_names

@@ -14,16 +14,14 @@ from netc.usercode import naming_user_code
 
 
 class Segment:
-    """Layers `first` to `last` of a program, both included.
+    """The layers of a program, some of a net's.
 
     reads: values that come from before the segment. fed: tops of its Input and data layers.
     """
 
-    def __init__(self, program: Program, first: int, last: int) -> None:
-        whole = program.graph
-        nodes = whole.nodes[first : last + 1]
-        self.graph = whole.replace(nodes=nodes)
-        self.program = Program(self.graph, program.plan)
+    def __init__(self, program: Program) -> None:
+        self.graph, self.program = program.graph, program
+        nodes = self.graph.nodes
         self.fed = [t for n in nodes if n.set_up.external is not None for t in n.tops]
         made = [t for n in nodes for t in n.tops]
         self.reads = sorted({b for n in nodes for b in n.bottoms} - set(made))

@@ -39,6 +39,9 @@ def test_what_a_net_is_made_of(make):
     assert net.inputs == ["data", "label"] and net.outputs == ["loss"]
     assert net.top_names["relu"] == ["ip1"] and net.bottom_names["loss"] == ["ip2", "label"]
     assert net.blob_loss_weights == {"data": 0, "label": 0, "ip1": 0, "ip2": 0, "loss": 1}
+    assert net._blobs == list(net.blobs.values()) and net._blob_loss_weights == [0, 0, 0, 0, 1]
+    assert (net._inputs, net._outputs) == ([0, 1], [4])
+    assert net._top_ids(0) == [0, 1] and net._top_ids(2) == [2] and net._bottom_ids(4) == [3, 1]
 
 
 def test_split_layers_are_listed_and_outputs_are_in_order_of_name(make):
@@ -256,7 +259,8 @@ def test_reshape(make, inputs):
     assert net.blobs["ip2"].shape == (2, 3) and net.params["ip1"][0] is weights
     np.testing.assert_allclose(net.forward(data=inputs["data"][:2])["ip2"], wanted[:2], rtol=1e-5)
     net.blobs["data"].reshape(2, 6)
-    with pytest.raises(NetcError, match="input shapes change blob 0 of layer 'ip1' from"):
+    changed = r"another size changes a blob from 6 x 5 to 6 x 6 \(layer 'ip1'"
+    with pytest.raises(NetcError, match=changed):
         net.reshape()
 
 
@@ -269,6 +273,13 @@ def test_the_seed_decides(make):
     np.testing.assert_array_equal(first, two.forward(data=data)["d"])
     caffe.set_random_seed(6)
     assert not np.array_equal(make(drop).params["ip1"][0].data, one.params["ip1"][0].data)
+
+
+def test_data_that_fillers_draw_is_new_in_every_pass(make):
+    shape = "dummy_data_param { shape { dim: 8 } data_filler { type: 'gaussian' } }"
+    net = make(f'layer {{ name: "d" type: "DummyData" top: "d" {shape} }}')
+    one, two = (net.forward()["d"].copy() for _ in range(2))
+    assert not np.array_equal(one, two)
 
 
 def test_every_pass_draws_anew_and_backward_draws_the_same(make):
@@ -294,8 +305,10 @@ def test_names_of_the_module():
 
 
 def test_a_missing_file(make):
-    with pytest.raises(NetcError, match="Failed to open file"):
-        caffe.Net("none.prototxt", caffe.TEST)
     make()
-    with pytest.raises(NetcError, match="Couldn't open none"):
-        caffe.Net("net.prototxt", caffe.TEST, weights="none.caffemodel")
+    for arguments in (("none.prototxt", caffe.TEST), ("net.prototxt", "none.h5", caffe.TEST)):
+        with pytest.raises(RuntimeError, match=r"Could not open file none") as error:
+            caffe.Net(*arguments)
+        assert isinstance(error.value, NetcError)
+    with pytest.raises(RuntimeError, match=r"net.prototxt.h5\nhint: did you mean 'net.prototxt'"):
+        caffe.Net("net.prototxt", caffe.TEST, weights="net.prototxt.h5")
