@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "netc": 0,
     "netc.errors": 0,
+    "netc.alias": 0,
     "netc.files": 0,
     "netc.lazy": 0,
     "netc.tables": 0,

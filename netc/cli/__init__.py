@@ -22,6 +22,7 @@ COMMANDS = {
     "classify": "tell what is in images: the best classes of each",
     "detect": "find what is where in images: boxes, or the classes of windows",
     "zoo": "list the models below a folder, or fetch the weights of one",
+    "run": "run a Python script that was written for pycaffe, as it is",
     "check": "find mistakes in a net or solver without running it",
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",

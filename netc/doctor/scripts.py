@@ -63,6 +63,7 @@ _STRINGS = re.compile(
     r"""\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*""", re.DOTALL
 )  # and comments
 _USED = re.compile(r"\bcaffe\.(\w+)|\bfrom\s+caffe\s+import\s+\(?(\w+[\w, ]*\w)")
+_LAYER = re.compile(r"^\s*class\b.*\bLayer\s*\)", re.MULTILINE)  # nets import its file
 _MATLAB = re.compile(r"^[^%\n]*\bcaffe[.(]", re.MULTILINE)
 
 
@@ -104,7 +105,8 @@ def python(place: Place, flags: Flags) -> Iterator[Finding]:
     import netc.pycaffe
 
     where = _line(place, text, first.start())
-    yield Finding("supported", "pycaffe", where, "import netc.pycaffe as caffe")
+    run = "" if _LAYER.search(text) else f"netc run {place.path}"
+    yield Finding("supported", "pycaffe", where, run)
     used: dict[str, int] = {}
     for match in _USED.finditer(text):
         for words in (match[1] or match[2]).split(","):

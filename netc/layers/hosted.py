@@ -30,11 +30,8 @@ def blaming(d: LayerDef, module: str, doing: str) -> Iterator[None]:
     except Exception as error:
         file = getattr(sys.modules.get(module), "__file__", None)
         message, trace = whereabouts(error, file)
-        hint = None
-        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "caffe":
-            hint = "write `import netc.pycaffe as caffe`"
         what = f"{message}, {doing} (layer '{d.param.name}', {d.param.type})"
-        failed = RunError(what, d.source.span, hint)
+        failed = RunError(what, d.source.span)
         failed.add_note(trace)
         raise failed from error
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from netc.alias import call_it_caffe
 from netc.errors import RunError, did_you_mean
 from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
 from netc.layers.hosted import Hosted, blaming
@@ -54,6 +55,7 @@ def _module(d: LayerDef, name: str) -> ModuleType:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     importlib.invalidate_caches()
+    call_it_caffe()
     missing = False
     try:
         with blaming(d, name, f"importing module '{name}'"):

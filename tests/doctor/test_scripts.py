@@ -70,10 +70,17 @@ def test_python(look):
     assert look({"run.py": PYTHON})["run.py"] == [
         Finding("supported", "caffe train", "run.py:9", "netc train -solver s -gpu 0"),
         Finding("supported", "caffe test", "run.py:10", "netc test -model"),
-        Finding("supported", "pycaffe", "run.py:2", "import netc.pycaffe as caffe"),
+        Finding("supported", "pycaffe", "run.py:2", "netc run run.py"),
         Finding("missing", "caffe.nothing", "run.py:3"),
         Finding("missing", "caffe.fancy", "run.py:8"),
     ]
+
+
+def test_python_layers_need_nothing(look):
+    text = "import caffe\nclass Data(caffe.Layer):\n    pass\n"
+    assert look({"layers.py": text}) == {
+        "layers.py": [Finding("supported", "pycaffe", "layers.py:1")]
+    }
 
 
 def test_python_without_caffe(look):

@@ -223,22 +223,20 @@ def test_a_misspelt_module(user_module):
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "hint"),
+    ("text", "place"),
     [
-        ("import sys\nimport caffe\n", "2: ModuleNotFoundError: No module named 'caffe'",
-            "write `import netc.pycaffe as caffe`"),
-        ("\nimport numpyy\n", "2: ModuleNotFoundError: No module named 'numpyy'", None),
-        ("x = 1 / 0\n", "1: ZeroDivisionError: division by zero", None),
-        ("def f(:\n", "1: SyntaxError: ", None),
+        ("\nimport numpyy\n", "2: ModuleNotFoundError: No module named 'numpyy'"),
+        ("import caffe\ncaffe.none\n", "2: AttributeError: module 'netc.pycaffe' has no attribute"),
+        ("x = 1 / 0\n", "1: ZeroDivisionError: division by zero"),
+        ("def f(:\n", "1: SyntaxError: "),
     ],
-)  # fmt: skip
-def test_a_module_that_fails(text, place, hint, user_module):
+)
+def test_a_module_that_fails(text, place, user_module):
     path = user_module("mine_broken", text)
     with pytest.raises(RunError) as caught:
         compiled(X + layer("f", "bottom: 'x' top: 'y'", module="mine_broken"))
     assert f"{path}:{place}" in str(caught.value).splitlines()[0]
     assert "importing module 'mine_broken' (layer 'f', Python)" in str(caught.value)
-    assert caught.value.hint == hint
 
 
 def test_a_failure_in_a_command_is_one_block(tmp_path, monkeypatch, capfd):
