@@ -108,7 +108,7 @@ def triplet_loss(d: LayerDef) -> Layer:
             )
 
     def forward(blobs, *features):
-        a, b, c = (x.reshape(shape[0], -1) for x in features)
+        a, b, c = (x.reshape(shape[0], math.prod(shape[1:])) for x in features)
         gap = margin + ((a - b) ** 2 - (a - c) ** 2).sum(1)
         return jnp.where(gap > 0, gap, jnp.zeros_like(gap)).sum() / (2 * max(shape[0], 1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from itertools import pairwise
 from typing import NoReturn
 
@@ -120,7 +121,7 @@ def flow_warp(d: LayerDef) -> Layer:
 
     def forward(blobs, x, flow):
         here, end = (jnp.asarray(v, flow.dtype) for v in (grid, limit))
-        at = here + flow[:, ::-1].reshape(n, 2, -1)
+        at = here + flow[:, ::-1].reshape(n, 2, math.prod(size))
         inside = ((at >= 0) & (at < end)).all(1, keepdims=True)
         found = lowering.sample.bilinear(x, jnp.where(inside, at, 0))
         fill = jnp.asarray(jnp.nan if empty else 0, x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -122,7 +123,7 @@ def data_augmentation(d: LayerDef) -> Layer:
         x, passes = lax.stop_gradient(x), state[0].ravel()[0] + 1
         relative = jnp.zeros((count, len(NAMES)), jnp.float32)
         if received:
-            relative = lax.stop_gradient(given[0]).reshape(count, -1).astype(jnp.float32)
+            relative = lax.stop_gradient(given[0]).reshape(count, len(NAMES)).astype(jnp.float32)
         y, noise = x, None
         if draws:
             rng, noise = jax.random.split(rng)
@@ -133,7 +134,7 @@ def data_augmentation(d: LayerDef) -> Layer:
         if crop:
             y = _augmented(d, noise, x.astype(jnp.float32), relative, crop).astype(x.dtype)
         y, means = _less_mean(d, y, passes, state[1:])
-        tops = y, relative.reshape(count, -1, 1, 1)
+        tops = y, relative.reshape(count, len(NAMES), 1, 1)
         return tops[: d.tops], (passes.reshape(state[0].shape), *means)
 
     sizes = ((1, channels, *size), (1, channels, 1, 1)) if p.recompute_mean else ()
@@ -220,7 +221,7 @@ def generate_augmentation_parameters(d: LayerDef) -> Layer:
         if moves or colours:
             spread = coefficients.discount_at(d, clock[0] + 1)
             base = coefficients.generate(p, rng, base, spread, size, whole)
-        return (base.reshape(shape[0], -1, 1, 1),), clock
+        return (base.reshape(shape[0], len(NAMES), 1, 1),), clock
 
     return Layer(apply, random=moves or colours, memory=(BlobSpec(()),), clock=True)
 
@@ -274,7 +275,7 @@ def flow_augmentation(d: LayerDef) -> Layer:
     def forward(blobs, flow, *relative):
         dtype = flow.dtype
         flow, *relative = (lax.stop_gradient(v).astype(jnp.float32) for v in (flow, *relative))
-        first, second = (coefficients.absolute(v.reshape(count, -1)) for v in relative)
+        first, second = (coefficients.absolute(v.reshape(count, len(NAMES))) for v in relative)
         here = lowering.augment.pixels(size, jnp.float32)
         x, y = lowering.augment.seen_from(first, *here, size, whole)
         column, row = (
@@ -282,7 +283,8 @@ def flow_augmentation(d: LayerDef) -> Layer:
             for v, n in ((x, whole[1]), (y, whole[0]))
         )
         place = (row * whole[1] + column)[:, None]
-        u, v = jnp.moveaxis(jnp.take_along_axis(flow.reshape(count, 2, -1), place, 2), 1, 0)
+        flat = flow.reshape(count, 2, math.prod(whole))
+        u, v = jnp.moveaxis(jnp.take_along_axis(flat, place, 2), 1, 0)
         there = lowering.augment.moved_to(second, x + u, y + v, size, whole)
         moved = [a - b for a, b in zip(there, here, strict=True)]
         return jnp.stack(moved, 1).reshape(count, 2, *size).astype(dtype)

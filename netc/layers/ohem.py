@@ -37,7 +37,8 @@ def smooth_l1_loss_ohem(d: LayerDef) -> Layer:
         for w in weights:
             error = lax.stop_gradient(w).reshape(shape) * error
         each = huber(error)
-        share = lax.stop_gradient(each).reshape(shape[0], -1, inner).sum(1).reshape(top)
+        channels = lax.stop_gradient(each).reshape(shape[0], math.prod(shape[1:2]), inner)
+        share = channels.sum(1).reshape(top)
         return (each.sum() / norm(float(shape[0] * inner)), share)[: d.tops]
 
     return stateless(forward)

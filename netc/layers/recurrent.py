@@ -72,6 +72,8 @@ def _check(d: LayerDef, states: int) -> bool:
             0,
             hint="one number per step is T x N x 1",
         )
+    if x[0] == 0:
+        d.fail(f"there are no timesteps: '{d.param.bottom[0]}' is {dims(x)}", "bottom", 0)
     if cont != x[:2]:
         d.fail(
             "bottom[1] must have exactly 2 axes -- (#timesteps, #streams): "

@@ -62,7 +62,7 @@ def spp(d: LayerDef) -> Layer:
             key = jax.random.fold_in(rng, i) if level.random else None
             ((top,), _) = apply((), (), key, x)
             top = top.transpose(0, 3, 1, 2) if last else top
-            tops.append(top.reshape(shape[0], -1))
+            tops.append(top.reshape(shape[0], math.prod(top.shape[1:])))
         return jnp.concatenate(tops, 1)
 
     def apply(blobs, state, rng, x):

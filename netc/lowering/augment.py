@@ -104,7 +104,7 @@ def recoloured_by_axes(x: Array, whole: Array, c: Coefficients, axes: Array, mos
     """
 
     mean, rows = whole.mean((0, 2, 3)), [axes[i][None, :, None, None] for i in range(3)]
-    reach = [jnp.abs((row * whole).sum(1)).max() for row in rows]
+    reach = [jnp.abs((row * whole).sum(1)).max(initial=0) for row in rows]
     longest = _length(reach)
     scale = [jnp.where(r > LEAST, r, 1) for r in reach]
     off = x - mean[None, :, None, None]

@@ -63,10 +63,12 @@ def _products(a: Array, b: Array, step: int, shifts: Sequence[range]) -> Array:
         start = d - down[0]
         others = lax.slice_in_dim(b, start, start + step * (rows - 1) + 1, step, 1)
         m = jnp.einsum("nyxc,nycv->nyxv", a, others, precision=lax.Precision.HIGHEST)
-        flat = pad_axis(m.reshape(n, rows, -1), 2, 0, step * columns)
-        skewed = flat.reshape(n, rows, columns, -1)  # a row is longer by `step`, so columns line up
+        flat = m.reshape(n, rows, columns * m.shape[3])
+        flat = pad_axis(flat, 2, 0, step * columns)  # a row is longer by `step`: columns line up
+        skewed = flat.reshape(n, rows, columns, m.shape[3] + step)
         bands.append(skewed[..., : len(across) * across.step : across.step])
-    return jnp.stack(bands, 1).transpose(0, 1, 4, 2, 3).reshape(n, -1, rows, columns)
+    y = jnp.stack(bands, 1).transpose(0, 1, 4, 2, 3)
+    return y.reshape(n, y.shape[1] * y.shape[2], rows, columns)
 
 
 def _differences(a: Array, b: Array, step: int, shifts: Sequence[range]) -> Array:

@@ -239,11 +239,12 @@ _axis_sum.defvjp(lambda g, axis, x: (_axis_sum(g, axis, x), None), _axis_sum_bac
 
 def whole_sum(g: Pool, x: Array) -> Array:
     """One window over all of the image: a product with a vector of ones."""
-    ones = functools.partial(jnp.ones, (math.prod(g.size),), x.dtype)
+    pixels = math.prod(g.size)
+    ones = jnp.ones(pixels, x.dtype)
     if g.layout == "NCHW":
-        sums = x.reshape(g.batch, g.channels, -1) @ ones()
+        sums = x.reshape(g.batch, g.channels, pixels) @ ones
     else:
-        sums = jnp.einsum("ipc,p->ic", x.reshape(g.batch, -1, g.channels), ones())
+        sums = jnp.einsum("ipc,p->ic", x.reshape(g.batch, pixels, g.channels), ones)
     return sums.reshape([1 if a in _spatial(g) else n for a, n in enumerate(x.shape)])
 
 

@@ -42,7 +42,7 @@ def sum_by_product(x: Array, layout: str) -> Array:
         long = x.reshape(pixels // step, step * channels)
         short = (ones((1, pixels // step)) @ long).reshape(step, channels)
         return (ones((1, step)) @ short)[0]
-    planes = x.reshape(*x.shape[:2], -1)
+    planes = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     return (planes @ ones((planes.shape[2], 1)))[:, :, 0].sum(0)
 
 
@@ -55,7 +55,7 @@ def dot_folded(a: Array, b: Array, layout: str) -> Array:
     """Channel sums of a b without an intermediate of their size: images are multiplied and added
     up a few at a time, and a product with ones finishes."""
     few = max(m for m in range(1, 9) if a.shape[0] % m == 0)
-    a, b = (v.reshape(few, -1, *v.shape[1:]) for v in (wide(a), wide(b)))
+    a, b = (v.reshape(few, v.shape[0] // few, *v.shape[1:]) for v in (wide(a), wide(b)))
     return sum_by_product(functools.reduce(jnp.add, (a[i] * b[i] for i in range(few))), layout)
 
 

@@ -37,7 +37,9 @@ def max_pool(x: Array, rois: Array, pooled: tuple[int, int], scale: float) -> Ar
 
 def _max_pool_forward(x, rois, pooled, scale):
     images, channels, height, width = x.shape
-    pixels = x.transpose(0, 2, 3, 1).reshape(-1, channels)
+    pixels = x.transpose(0, 2, 3, 1).reshape(images * height * width, channels)
+    if not images:
+        pixels = jnp.zeros((1, channels), x.dtype)  # to be looked at, if never to be taken
     lowest = jnp.asarray(jnp.finfo(x.dtype).min, x.dtype)
 
     def pool(roi):
@@ -74,7 +76,8 @@ def _max_pool_forward(x, rois, pooled, scale):
         return jnp.where(there, jnp.where(empty, 0, best), none), place
 
     best, place = lax.map(pool, rois, batch_size=CHUNK)
-    best, place = (a.reshape(-1, *pooled, channels).transpose(0, 3, 1, 2) for a in (best, place))
+    shape = rois.shape[0], *pooled, channels
+    best, place = (a.reshape(shape).transpose(0, 3, 1, 2) for a in (best, place))
     return best, (place, x, rois)
 
 
@@ -98,8 +101,8 @@ def position_sensitive(x: Array, rois: Array, group: int, scale: float) -> Array
     (d group + i) group + j. 0 for an empty bin. Images as in `max_pool`.
     R-FCN: psroi_pooling_layer.cu.
     """
-    images, _, height, width = x.shape
-    maps = x.reshape(images, -1, group, group, height, width)
+    images, channels, height, width = x.shape
+    maps = x.reshape(images, channels // group**2, group, group, height, width)
 
     def weights(start, end, size):
         """Which pixels each bin covers, (group, size), and how many."""

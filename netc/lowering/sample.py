@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -14,7 +16,7 @@ def bilinear(x: Array, at: Array, repeat: bool = True) -> Array:
     The gradient to a place is that by the pixels below and above it.
     """
     n, channels, *size = x.shape
-    flat = x.reshape(n, channels, -1)
+    flat = x.reshape(n, channels, math.prod(size))
     limit = np.array(size, np.int32)[None, :, None]
     low = lax.stop_gradient(jnp.floor(at))
     part = at - low

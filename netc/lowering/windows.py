@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -81,11 +82,11 @@ def patches(
     Channel c prod(kernel) + k is channel c at place k of the window, in row-major order, zero
     outside the image.
     """
-    rank, batch = len(kernel), x.shape[0]
+    rank, channels = len(kernel), x.shape[1] * math.prod(kernel)
     for i in reversed(range(rank)):
         axis = x.ndim - rank + i
         x = _unfold(_Along(axis, x.shape[axis], kernel[i], stride[i], pad[i], dilation[i]), x)
-    return x.reshape(batch, -1, *x.shape[-rank:])
+    return x.reshape(x.shape[0], channels, *x.shape[-rank:])
 
 
 class _Along(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from netc.errors import NetcError
 from netc.layers import LAYERS
 from netc.transfer import by_key, by_layer, file_message, targets
 from netc.weights import read_weights, write_weights
@@ -131,3 +132,22 @@ def test_save_and_load(case, name, tmp_path):
     loaded = by_key(graph, match(targets(graph), read_weights(tmp_path / name)))
     assert loaded.keys() == blobs.keys()
     assert all(np.array_equal(loaded[k], v) for k, v in blobs.items())
+
+
+@rows(FED)
+def test_a_batch_without_examples(case):
+    """It is computed, forward and back, or refused in the layer's own words."""
+    given = (np.shape(b) if is_array(b) else b for b in case.bottoms)
+    shapes = [(0, *shape[1:])[: len(shape)] for shape in given]
+    try:
+        program = compiled(net_text(case._replace(bottoms=shapes)), case.phases[0])
+        blobs, state = program.init(0)
+
+        def total(blobs, inputs):
+            values, _ = program.apply(blobs, state, jax.random.key(0), inputs)
+            return sum((x.sum() for x in values.values()), jnp.zeros(()))
+
+        inputs = {v: jnp.zeros(program.graph.shapes[v]) for v in program.graph.inputs}
+        jax.eval_shape(jax.grad(total, (0, 1)), blobs, inputs)
+    except NetcError as error:
+        assert "cannot work on bottoms" not in str(error)

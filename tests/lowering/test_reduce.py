@@ -13,7 +13,9 @@ PLANS = [Plan("cpu", {"channel_sum": row.implementation}) for row in table("chan
 DOT_PLANS = [Plan("cpu", {"channel_dot": row.implementation}) for row in table("channel_dot")]
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(4, 3), (2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 2), (0, 3, 2, 2), (2, 3, 0, 2)], ids=str
+)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_channel_sum(x64, shape, layout):
     x = np.random.default_rng(0).normal(size=shape)
@@ -25,7 +27,9 @@ def test_channel_sum(x64, shape, layout):
         np.testing.assert_array_equal(pull(jnp.asarray(weights))[0], to(layout, want))
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (9, 3, 5), (11, 3, 4, 5), (1, 2, 3, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(4, 3), (9, 3, 5), (11, 3, 4, 5), (1, 2, 3, 2, 2), (0, 3)], ids=str
+)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("plan", DOT_PLANS, ids=str)
 def test_channel_dot(x64, plan, shape, layout):
