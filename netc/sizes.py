@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from netc.compile import Program
 from netc.graph.infer import resize
-from netc.layers.base import Shape, dims
+from netc.layers.base import Rows, Shape, dims
 from netc.lowering.platform import jit
 
 log = logging.getLogger(__name__)
@@ -22,11 +24,11 @@ class Fit(NamedTuple):
     """The sizes of one batch, where they are its own.
 
     shapes: of the inputs that have others than the net was set up with, as images may.
-    counts: how many items the first layers of `Sizes.layers` keep.
+    counts: how many items the first layers of `Sizes.layers` keep, or the shapes of their tops.
     """
 
     shapes: tuple[tuple[str, Shape], ...] = ()
-    counts: tuple[int, ...] = ()
+    counts: tuple[Rows, ...] = ()
 
 
 class Sizes:
@@ -43,7 +45,8 @@ class Sizes:
         self.layers = tuple(
             n
             for n in program.graph.nodes
-            if n.set_up.rows is not None and (exact or not n.set_up.padded)
+            if (n.set_up.rows is not None and (exact or not n.set_up.padded))
+            or n.set_up.shapes is not None
         )
         self.of = lru_cache(KEPT)(self._make)
         self._counter = lru_cache(KEPT)(self._make_counter)
@@ -53,7 +56,7 @@ class Sizes:
         usual = self.program.graph.shapes
         fit = Fit(tuple((v, x.shape) for v, x in inputs.items() if x.shape != usual[v]))
         for _ in self.layers:
-            count = int(self._counter(fit)(blobs, state, key, inputs))
+            count = self._counter(fit)(blobs, state, key, inputs)
             fit = fit._replace(counts=(*fit.counts, count))
         return fit
 
@@ -69,20 +72,35 @@ class Sizes:
         graph = resize(self.program.graph, self.program.plan, rows, dict(fit.shapes))
         if len(fit.counts) == len(self.layers):
             told = [f"'{graph.blobs[v]}' {dims(shape)}" for v, shape in fit.shapes]
-            told += [f"layer '{name}' keeps {m} items" for name, m in rows.items()]
+            told += [f"layer '{name}' {_told(m)}" for name, m in rows.items()]
             log.info("Compiling for another size: %s", ", ".join(told))
         return Program(graph, self.program.plan)
 
-    def _make_counter(self, fit: Fit) -> Any:
-        """How many items the layer after those counted keeps, as a jitted function."""
+    def _make_counter(self, fit: Fit) -> Callable[..., Rows]:
+        """How many items the layer after those counted keeps, or the shapes of its tops."""
         node, graph = self.layers[len(fit.counts)], self.of(fit).graph
         at = next(i for i, n in enumerate(graph.nodes) if n.key == node.key)
         before = Program(graph.replace(nodes=graph.nodes[:at]), self.program.plan)
-        rows = graph.nodes[at].set_up.rows
-        assert rows is not None, "it is what makes a layer one of these"
+        layer = graph.nodes[at].set_up
 
-        def run(blobs: Any, state: Any, key: Any, inputs: Any) -> Any:
+        def read(blobs: Any, state: Any, key: Any, inputs: Any) -> list[Any]:
             values, _ = before.apply(blobs, state, key, inputs, keep=node.bottoms)
-            return rows(*(values[b] for b in node.bottoms))
+            return [values[b] for b in node.bottoms]
 
-        return jit(run)
+        if layer.shapes is not None:
+            on_host, bottoms = layer.shapes, jit(read)
+            own = list(zip(node.blobs, layer.blobs, strict=True))
+            return lambda blobs, *rest: on_host(
+                *(np.asarray(blobs[key]).reshape(spec.shape) for key, spec in own),
+                *map(np.asarray, bottoms(blobs, *rest)),
+            )
+        assert layer.rows is not None, "it is what makes a layer one of these"
+        rows = layer.rows
+        count = jit(lambda *given: rows(*read(*given)))
+        return lambda *given: int(count(*given))
+
+
+def _told(rows: Rows) -> str:
+    if isinstance(rows, int):
+        return f"keeps {rows} items"
+    return f"makes {', '.join(map(dims, rows))}"

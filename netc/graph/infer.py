@@ -11,7 +11,7 @@ from typing import Any
 from netc.errors import DataError, GraphError, NetcError, ShapeError, raise_all
 from netc.fillers import problem
 from netc.graph.ir import Graph, Node, Param
-from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims
+from netc.layers.base import BlobSpec, Layer, LayerDef, Rows, Shape, dims
 from netc.lazy import jax, jnp
 from netc.lowering.plan import Plan
 from netc.schema import LayerParameter, ParamSpec
@@ -48,9 +48,9 @@ def infer(
 
 
 def resize(
-    graph: Graph, plan: Plan, rows: Mapping[str, int], given: Mapping[str, Shape] | None = None
+    graph: Graph, plan: Plan, rows: Mapping[str, Rows], given: Mapping[str, Shape] | None = None
 ) -> Graph:
-    """The graph as it is when layers keep so many items: node key -> how many.
+    """The graph as it is when layers keep so many items, or have tops of these shapes, by node key.
 
     given: shapes of inputs that are others. Only what depends on these sizes is set up anew.
     Raises ShapeError where one of them decides the shape of a blob.
@@ -62,7 +62,9 @@ def resize(
             continue
         bottoms = tuple(jax.ShapeDtypeStruct(shapes[b], graph.dtypes[b]) for b in node.bottoms)
         place = node.phase, node.source
-        changed: Any = {"rows": rows.get(node.key), "before": node.set_up}
+        found = rows.get(node.key)
+        told = "rows" if isinstance(found, int) else "shapes"
+        changed: Any = {told: found, "before": node.set_up}
         d = LayerDef(node.param, bottoms, len(node.tops), *place, plan, **changed)
         layer = node.kind.setup(d)
         for before, now in zip(_blobs(node.set_up), _blobs(layer), strict=True):

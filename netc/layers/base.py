@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from netc.weights.content import LayerWeights
 
 Shape = tuple[int, ...]
+Rows = int | tuple[Shape, ...]
 TRAIN, TEST = Phase.TRAIN, Phase.TEST
 # (blobs, state, rng, *bottoms) -> (tops, state)
 Apply = Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -69,6 +70,7 @@ class Layer(NamedTuple):
     rows: (*bottoms) -> how many items the tops hold, where that depends on values; the layer is
     then set up anew with `LayerDef.rows`. padded: until then the tops mark the items that are
     missing, so that a run goes on without.
+    shapes: likewise for what runs on the host: (*blobs, *bottoms there) -> those of all tops.
     sink: (k, *bottoms) hands what pass k has computed to the outside; whoever runs the program
     calls it with arrays on the host.
     host: the object on the host that the layer calls, which lives as long as the net does.
@@ -87,6 +89,7 @@ class Layer(NamedTuple):
     clock: bool = False
     rows: Callable[..., Any] | None = None
     padded: bool = False
+    shapes: Callable[..., tuple[Shape, ...]] | None = None
     state_first: bool = False
     read: Callable[[LayerWeights], LayerWeights] | None = None
 
@@ -107,6 +110,7 @@ class LayerDef:
     param: the LayerParameter. bottoms: their shapes and dtypes. tops: how many it has.
     phase: TRAIN or TEST. source: where its fields stand. plan: how operations run on this backend.
     rows: how many items its tops hold, for a layer that only the values tell; None before a pass.
+    shapes: likewise those of all tops, for a layer that runs on the host.
     needs: whether a gradient is wanted for each bottom; None: for all.
     before: the layer as it was set up for bottoms of other shapes, if it was.
     """
@@ -119,6 +123,7 @@ class LayerDef:
     plan: Plan
     seed: int = 0
     rows: int | None = None
+    shapes: tuple[Shape, ...] | None = None
     needs: tuple[bool, ...] | None = None
     before: Layer | None = None
 

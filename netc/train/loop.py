@@ -23,6 +23,7 @@ from netc.train import debug, health
 from netc.train.log import number, output_lines
 from netc.train.monitors import Track
 from netc.train.progress import Progress
+from netc.train.recall import Position, go_to
 from netc.train.record import Record
 from netc.train.saving import current_step, save
 from netc.train.session import Session
@@ -68,7 +69,9 @@ class Loop:
         self._debug: Any = None
         self._debugged: Program | None = None  # the program that _debug is made of
         self._shown = (0.0, session.iteration)
-        self._tests_from: list[int] | None = None  # where the tests of now began, while they run
+        self._tests_from: list[Position] | None = (
+            None  # where the tests of now began, while they run
+        )
 
     def solve(self) -> None:
         """From where the session is to max_iter, with tests, snapshots and a last report."""
@@ -204,13 +207,13 @@ class Loop:
             return  # the run goes on from a snapshot that was taken for what this test told
         self.flush()
         began, tests = time.perf_counter(), self.session.tests
-        self._tests_from = [net.batches.k for net in tests]
+        self._tests_from = self.session.test_positions()
         means: list[Arrays] = []
         for index in range(len(tests)):
             means.append(self.test(index))
             if self.stopping:
-                for net, k in zip(tests, self._tests_from, strict=True):
-                    net.batches.seek(k)
+                for net, start in zip(tests, self._tests_from, strict=True):
+                    go_to(net.program.graph, net.batches, start)
                 break
         self._tests_from = None
         if self.session.monitors and not self.stopping:

@@ -20,6 +20,7 @@ from netc.snapshot import Paths, Snapshot
 from netc.solvers import SOLVERS
 from netc.solvers.policies import steps
 from netc.train.monitors import Track, Watch
+from netc.train.recall import Position, draw_on, draws, remembered, remind
 from netc.train.session import Session
 from netc.transfer import by_key, by_layer, file_message, targets
 from netc.weights import read_weights
@@ -29,24 +30,28 @@ from netc.weights.match import Row, match, render
 def save(
     session: Session,
     prefix: str,
-    test_batches: Sequence[int] | None = None,
+    tests: Sequence[Position] | None = None,
     best: bool = False,
 ) -> Paths:
     """Write a snapshot of the session. Raises SnapshotError.
 
-    test_batches: the batch each test net goes on with, by default its next one.
+    tests: where each test net goes on, by default where it is.
     best: its weights are the best so far, which have a name of their own.
     """
     p, graph = session.p, session.train.graph
     hdf5 = p.snapshot_format == SolverParameter.HDF5
     where = snapshot.paths(prefix, session.iteration, hdf5)
+    tests = session.test_positions() if tests is None else tests
     run = {
         "seed": session.seed,
         "solver": p.type,
         "losses": [float(x).hex() for x in np.asarray(session.carry.losses)],
-        "test_batches": list(test_batches or [t.batches.k for t in session.tests]),
+        "test_batches": [test.batch for test in tests],
         "memory": {k: _packed(session.carry.state[k]) for k in graph.memory},
     }
+    kept = [remembered(graph), *(test.kept for test in tests)]
+    if any(kept):
+        run["python"] = {"nets": kept, "draws": draws()}
     if session.monitors:
         run["monitors"] = {
             "tracks": {m.key: _stored(session.watch.tracks[m.use]) for m in session.monitors},
@@ -136,6 +141,11 @@ def _restore_run(session: Session, run: dict[str, Any]) -> None:
         session.put(losses=jnp.array(losses, jnp.float32))
     for net, k in zip(session.tests, run.get("test_batches", ()), strict=False):
         net.batches.seek(k)
+    if held := run.get("python"):
+        graphs = [session.train.graph, *(net.program.graph for net in session.tests)]
+        for graph, kept in zip(graphs, held["nets"], strict=False):
+            remind(graph, kept)
+        draw_on(held["draws"])
     memory, held = run.get("memory", {}), session.carry.state
     session.replace_blobs({k: _unpacked(v, held[k].shape) for k, v in memory.items() if k in held})
     if seen := run.get("monitors"):

@@ -30,6 +30,7 @@ from netc.train.epochs import in_iterations, whole_test
 from netc.train.monitors import Watch, find
 from netc.train.nets import NetInState, Nets, check_solver, resolve
 from netc.train.precision import evaluated, mean_precision
+from netc.train.recall import Position, position
 from netc.train.sinks import sink
 from netc.train.step import (
     Metrics,
@@ -250,6 +251,10 @@ class Session:
         program = self.program(k, inputs)
         values, _ = jit(program.apply)(*self.arguments(), self.pass_key(k), inputs)
         return float(program.loss(values))
+
+    def test_positions(self) -> list[Position]:
+        """Where the test nets are."""
+        return [position(net.program.graph, net.batches) for net in self.tests]
 
     def program(self, k: int, inputs: Arrays) -> Program:
         """The training net in the sizes that the inputs of pass k lead to."""
