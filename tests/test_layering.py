@@ -43,8 +43,8 @@ FLOORS = {
     "netc.manual": 8,
     "netc.parallel": 8,
     "netc.transfer": 8,
-    "netc.export": 9,
-    "netc.export.functions": 9,
+    "netc.export": 10,
+    "netc.export.functions_layers": 10,
     "netc.sizes": 9,
     "netc.snapshot": 9,
     "netc.summary": 9,
@@ -66,7 +66,7 @@ FLOORS = {
 }
 LIGHT = {"numpy", "google"}  # what a module may import when it is loaded
 HEAVY = {  # packages that nobody imports who does not want to compute
-    "netc.export.functions": {"jax"},
+    "netc.export.functions_layers": {"jax"},
     "netc.lowering": {"jax"},
     "netc.solvers": {"jax", "optax"},
     "netc.parallel": {"jax"},

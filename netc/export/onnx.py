@@ -10,8 +10,10 @@ from netc.compile import Arrays
 from netc.errors import NetcError, UsageError
 from netc.export import rules  # noqa: F401
 from netc.export.calls import Blob, Bottom, Call, Item, Written
-from netc.export.net import Net, in_calls, verified
-from netc.export.operators import IR_VERSION, OPSET, Writer, write
+from netc.export.checked import verified
+from netc.export.net import Net, in_calls
+from netc.export.nodes import IR_VERSION, OPSET, Writer
+from netc.export.operators import write
 from netc.files import atomic
 from netc.load import MAX_BYTES, PathLike
 from netc.weights.kinds import writing

@@ -17,7 +17,9 @@ from netc.compile import Arrays
 from netc.errors import UsageError
 from netc.export import rules  # noqa: F401
 from netc.export.calls import Blob, Bottom, Call, Item, Written
-from netc.export.net import Net, in_calls, verified
+from netc.export.checked import verified
+from netc.export.functions import FUNCTIONS
+from netc.export.net import Net, in_calls
 from netc.files import atomic
 from netc.load import PathLike
 from netc.weights.kinds import writing
@@ -129,11 +131,8 @@ def _plain(name: str) -> str:
 
 
 def _functions(used: set[str]) -> list[str]:
-    """The sources of functions and of those they call, in the order of the module."""
-    from netc.export import functions
-
-    every = {name: f for name, f in vars(functions).items() if inspect.isfunction(f)}
-    texts = {name: inspect.getsource(f) for name, f in every.items()}
+    """The sources of functions and of those they call, in the order of the modules."""
+    texts = {name: inspect.getsource(f) for name, f in FUNCTIONS.items()}
     needed, more = set[str](), used & texts.keys()
     while more:
         needed |= more
@@ -149,9 +148,7 @@ class _Writer:
         self.net, self.used, self.constants = net, set[str](), dict[str, np.ndarray]()
         self.blobs = net.graph.blobs
         self.variables: dict[str, str] = {}
-        from netc.export import functions
-
-        self.taken = {"w", "jax", "jnp", "np", "lax", "net", "load", *vars(functions)}
+        self.taken = {"w", "jax", "jnp", "np", "lax", "net", "load", *FUNCTIONS}
 
     def variable(self, blob: str) -> str:
         """The name that a blob has in Python."""
@@ -214,9 +211,7 @@ class _Writer:
         return f"({self.text(x)})" if signed and SIGNS[x.function][1] < strength else self.text(x)
 
     def function(self, name: str) -> str:
-        from netc.export import functions
-
-        return name if hasattr(functions, name) else f"jnp.{name}"
+        return name if name in FUNCTIONS else f"jnp.{name}"
 
     def constant(self, array: np.ndarray) -> str:
         """The name under which an array is stored with the weights."""

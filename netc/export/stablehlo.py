@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from netc.compile import Arrays, Program
 from netc.errors import RunError, UsageError
-from netc.export.net import Net, batched, of_size, verified
+from netc.export.checked import verified
+from netc.export.net import Net, batched, of_size
 from netc.files import atomic
 from netc.graph.infer import infer
 from netc.lazy import jax, jnp, lax

@@ -8,7 +8,8 @@ from netc.compile import compile_file
 from netc.errors import Errors, UsageError
 from netc.export.caffe import TYPES, plain, write_caffe
 from netc.export.calls import Unsupported
-from netc.export.net import computed, ready, samples
+from netc.export.checked import computed, samples
+from netc.export.net import ready
 from netc.layers import LAYERS
 from netc.lowering.plan import Plan
 from netc.schema import Phase

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from netc.errors import UsageError
-from netc.export.net import computed, samples
+from netc.export.checked import computed, samples
 from netc.export.stablehlo import write_stablehlo
 
 from .nets import net_of
