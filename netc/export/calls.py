@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
+from netc.compile import Arrays
 from netc.errors import GraphError, NetcError, raise_all
 from netc.graph.ir import Graph, Node
 from netc.layers.base import LayerDef, Shape
@@ -66,13 +67,17 @@ class Unsupported(GraphError):
 
 
 class Site(NamedTuple):
-    """A layer where it stands, with its bottoms, stored blobs, and the shapes of its tops."""
+    """A layer where it stands, with its bottoms, stored blobs, and the shapes of its tops.
+
+    values: of the blobs, by key.
+    """
 
     d: LayerDef
     x: tuple[Bottom, ...]
     w: tuple[Blob, ...]
     tops: tuple[Shape, ...]
     node: Node
+    values: Arrays
 
     @property
     def p(self) -> Any:
@@ -110,29 +115,29 @@ class Written(NamedTuple):
     tops: tuple[Any, ...] | Call
 
 
-def written(graph: Graph, plan: Plan) -> list[Written]:
+def written(graph: Graph, plan: Plan, values: Arrays) -> list[Written]:
     """Every layer of a net whose shapes are inferred, but sources and those without tops.
 
-    Raises Unsupported, or Errors with all layers that have no rule.
+    values: of its blobs, by key. Raises Unsupported, or Errors with all layers that have no rule.
     """
     found, errors = [], []
     for node in graph.nodes:
         if node.set_up.external is not None or not node.tops:
             continue
         try:
-            found.append(Written(node, _tops(graph, node, plan)))
+            found.append(Written(node, _tops(graph, node, plan, values)))
         except NetcError as error:
             errors.append(error)
     raise_all(errors)
     return found
 
 
-def _tops(graph: Graph, node: Node, plan: Plan) -> tuple[Any, ...] | Call:
+def _tops(graph: Graph, node: Node, plan: Plan, values: Arrays) -> tuple[Any, ...] | Call:
     bottoms = tuple(jax.ShapeDtypeStruct(graph.shapes[b], graph.dtypes[b]) for b in node.bottoms)
     d = LayerDef(node.param, bottoms, len(node.tops), node.phase, node.source, plan)
     x = tuple(map(Bottom, range(len(bottoms))))
     tops = tuple(graph.shapes[t] for t in node.tops)
-    site = Site(d, x, tuple(map(Blob, node.stored)), tops, node)
+    site = Site(d, x, tuple(map(Blob, node.stored)), tops, node, values)
     write = RULES.get(node.kind.label)
     if write is None:
         site.refuse(f"there is no rule for layers of type {node.kind.label}", "type")
@@ -143,11 +148,11 @@ def _tops(graph: Graph, node: Node, plan: Plan) -> tuple[Any, ...] | Call:
 
 
 class Fixed(NetcError):
-    """What keeps a net from taking a batch of another size."""
+    """What keeps a net from having another size."""
 
 
 def freed(first: list[Written], second: list[Written]) -> list[Written]:
-    """The layers for any size of the batch, from what they are at two sizes.
+    """The layers for any sizes, from what they are in two programs of different ones.
 
     A shape that differs in one number has -1 there. Raises Fixed where anything else differs.
     """
@@ -177,4 +182,5 @@ def _option(node: Node, name: str, a: Any, b: Any) -> Any:
         free = tuple(x if x == y else -1 for x, y in zip(a, b, strict=True))
         if free.count(-1) == 1:
             return free
-    raise Fixed(f"layer '{node.name}' ({node.param.type}) is made for it: {name} is {a}")
+    made = f"layer '{node.name}' ({node.param.type}) is made for it: {name} is {a}"
+    raise Fixed(made, node.source.span)

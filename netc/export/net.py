@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from netc.compile import Arrays, Program, compile_net
 from netc.errors import NetcError, WeightsError, raise_all
-from netc.export.calls import Fixed, Written, freed, written
+from netc.export.calls import Fixed, Unsupported, Written, freed, written
 from netc.export.deploy import deployed
+from netc.export.samples import regions
 from netc.graph.infer import resize
-from netc.graph.ir import Graph
+from netc.graph.ir import Graph, Node
+from netc.layers.base import Shape
 from netc.load import Loaded
 from netc.lowering.plan import Plan
 from netc.schema import NetParameter, NetState
@@ -23,8 +25,10 @@ class Net(NamedTuple):
     """A net to be written.
 
     given: with the batch that its prototxt has. program, larger: with one example and with two, or
-    with that batch and one example more; larger is None where only that batch will do, for the
-    reason in `fixed`. blobs, state: NumPy, by key.
+    with that batch and one example more; where only that batch will do, for the reason in `fixed`,
+    larger has more regions, or is None. blobs, state: NumPy, by key. exact: whether layers that
+    keep some items put out no others. other: a program that differs from the first in every size
+    that is not fixed; it is there for its shapes.
     """
 
     given: Program
@@ -33,6 +37,8 @@ class Net(NamedTuple):
     fixed: str
     blobs: Arrays
     state: Arrays
+    exact: bool = False
+    other: Program | None = None
 
     @property
     def graph(self) -> Graph:
@@ -62,21 +68,20 @@ class Net(NamedTuple):
         return {v: self.graph.blobs[v] for v in self.graph.outputs}
 
     def shape(self, value: str) -> tuple[int | str, ...]:
-        """A value's shape, with "N" for the size of the batch and "" for what depends on it."""
-        here = self.graph.shapes[value]
-        there = self.larger.graph.shapes[value] if self.larger else here
-        size = self.graph.shapes[self.graph.inputs[0]][:1]
-        pairs = zip(here, there, strict=True)
-        return tuple(a if a == b else "N" if (a,) == size and b == a + 1 else "" for a, b in pairs)
+        """A value's shape, with "N" for the size of the batch and "" for what else is not fixed."""
+        other = self.other or self.larger or self.program
+        size = batch_size(self.graph) if not self.fixed else -1
+        pairs = zip(self.graph.shapes[value], other.graph.shapes[value], strict=True)
+        return tuple(a if a == b else "N" if a == size == b - 1 else "" for a, b in pairs)
 
     def held(self, reason: str) -> Net:
         """The net for the batch of its prototxt alone."""
-        return self._replace(program=self.given, larger=None, fixed=reason)
+        return self._replace(program=self.given, larger=None, other=None, fixed=reason)
 
     @property
     def batch(self) -> str:
         """A line about the batch."""
-        if self.larger is not None:
+        if not self.fixed:
             return "the batch is of any size"
         return f"the size of the batch is fixed: {self.fixed}"
 
@@ -123,32 +128,73 @@ def ready(program: Program, given: Arrays) -> Net:
     return net
 
 
-def in_calls(net: Net) -> tuple[Net, list[Written]]:
-    """Every layer as calls, for a batch of any size where all can be, and the net that they are of.
+def in_calls(net: Net, exact: bool = False) -> tuple[Net, list[Written]]:
+    """Every layer as calls, for a batch of any size and any number of regions where all can be, and
+    the net that they are of.
 
+    exact: layers that keep some items put out those alone, however many there are.
     Raises Unsupported, or Errors holding several.
     """
-    first = written(net.program.graph, net.program.plan)
-    if net.larger is None:
-        return net, first
+    net = net._replace(exact=exact)
+    if net.larger is not None:
+        try:
+            return _freed(net)
+        except Fixed as error:
+            net = net.held(error.message)
     try:
-        return net, freed(first, written(net.larger.graph, net.larger.plan))
+        return _freed(net)
     except Fixed as error:
-        net = net.held(error.message)
-        return net, written(net.graph, net.given.plan)
+        if exact and counting(net.graph):
+            message = f"cannot be exported: {error.message}"
+            hint = "how many items a layer before it keeps depends on values"
+            raise Unsupported(message, error.where, hint) from error
+        return net, written(net.graph, net.given.plan, net.stored)
+
+
+def _freed(net: Net) -> tuple[Net, list[Written]]:
+    """The layers for every size that is not fixed, and the net. Raises Fixed."""
+    if more := {v: _more(net.graph.shapes[v]) for v in regions(net.graph)}:
+        net = net._replace(larger=_resized(net.larger or net.program, {}, more))
+    other = net.larger or net.program
+    if rows := {n.key: max(_more(other.graph.shapes[n.tops[0]])) for n in counting(other.graph)}:
+        other = _resized(other, rows, {})
+    first = written(net.graph, net.program.plan, net.stored)
+    if other is net.program:
+        return net, first
+    second = written(other.graph, other.plan, net.stored)
+    return net._replace(other=other), freed(first, second)
+
+
+def _more(shape: Shape) -> Shape:
+    return (shape[0] + 7, *shape[1:])
+
+
+def _resized(program: Program, rows: dict[str, int], given: dict[str, Shape]) -> Program:
+    try:
+        return Program(resize(program.graph, program.plan, rows, given), program.plan)
+    except NetcError as error:
+        raise Fixed(error.message, error.where) from error
+
+
+def counting(graph: Graph) -> tuple[Node, ...]:
+    """The layers that keep as many items as values tell."""
+    return tuple(n for n in graph.nodes if n.set_up.rows is not None)
 
 
 def batch_size(graph: Graph) -> int:
-    """The first number of the first input's shape. Raises Fixed where there is none."""
-    if not graph.inputs or not graph.shapes[graph.inputs[0]]:
+    """The first number of the shape of the first input that holds a batch. Raises Fixed where there
+    is none."""
+    apart = regions(graph)
+    first = next((graph.shapes[v] for v in graph.inputs if v not in apart), ())
+    if not first:
         raise Fixed("its input has no axes")
-    return graph.shapes[graph.inputs[0]][0]
+    return first[0]
 
 
 def batched(graph: Graph) -> tuple[str, ...]:
     """The inputs that hold a batch."""
-    size = batch_size(graph)
-    return tuple(v for v in graph.inputs if graph.shapes[v][:1] == (size,))
+    size, apart = batch_size(graph), regions(graph)
+    return tuple(v for v in graph.inputs if graph.shapes[v][:1] == (size,) and v not in apart)
 
 
 def of_size(program: Program, size: int) -> Program:

@@ -31,7 +31,7 @@ def write_onnx(net: Net, path: PathLike) -> str:
     size = sum(v.nbytes for v in net.stored.values())
     if size >= MAX_BYTES:
         raise UsageError(f"{size} bytes of weights are more than an ONNX file holds ({MAX_BYTES})")
-    net, layers = in_calls(net)
+    net, layers = in_calls(net, exact=True)
     model = _model(net, layers)
     names = {t: net.names[t] for item in layers for t in item.node.tops}
     report = verified(net, _runner(model, names.values()), names, "onnxruntime")

@@ -9,7 +9,7 @@ import re
 import textwrap
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from netc.export.functions import FUNCTIONS
 from netc.export.net import Net, in_calls
 from netc.files import atomic
 from netc.load import PathLike
+from netc.lowering.platform import jit
 from netc.weights.kinds import writing
 
 WIDTH = 100
@@ -64,23 +65,21 @@ def write_source(net: Net, path: PathLike) -> str:
 
     Raises UsageError where the file's name is none of a module, Unsupported, RunError.
     """
-    from netc.lowering.platform import jit
-
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{path}: a Python file is called NAME.py, NAME of letters, digits and _")
     net, layers = in_calls(net)
-    text, weights = source(net, layers, path)
+    text, weights, every = source(net, layers, path)
     module: dict[str, Any] = {"__name__": path.stem}
-    exec(compile(text, str(path), "exec"), module)
-    program = jit(module["net"])
+    exec(compile(text + every, str(path), "exec"), module)
+    program = jit(module["every"])
+    names = {t: net.names[t] for item in layers for t in item.node.tops}
 
     def run(inputs: Arrays) -> Arrays:
         found = program(weights, *(inputs[b] for b in net.inputs.values()))
-        found = found if isinstance(found, tuple) else (found,)
-        return dict(zip(net.outputs.values(), found, strict=True))
+        return dict(zip(names.values(), found, strict=True))
 
-    report = verified(net, run, net.outputs, str(path))
+    report = verified(net, run, names, str(path))
     beside = path.with_suffix(".npz")
     with writing(beside), atomic(beside) as file:
         np.savez(file, **weights)  # pyright: ignore[reportArgumentType]
@@ -89,10 +88,19 @@ def write_source(net: Net, path: PathLike) -> str:
     return f"{path} and {beside}: JAX, {net.batch}\n{report}"
 
 
-def source(net: Net, layers: list[Written], path: Path) -> tuple[str, Arrays]:
-    """The text of the file, and the weights that it reads."""
+class Source(NamedTuple):
+    """The text of a file, the weights that it reads, and the text of a function like its `net` that
+    gives the tops of every layer."""
+
+    text: str
+    weights: Arrays
+    every: str
+
+
+def source(net: Net, layers: list[Written], path: Path) -> Source:
+    """The net as JAX code."""
     writer = _Writer(net)
-    lines = [line for item in layers for line in writer.layer(item)]
+    lines = [(writer.layer(item), writer.tops(item)) for item in layers]
     inputs = [writer.variable(b) for b in net.inputs.values()]
     answers = [writer.variable(b) for b in net.outputs.values()]
     ends = {**net.inputs, **net.outputs}
@@ -110,15 +118,22 @@ def source(net: Net, layers: list[Written], path: Path) -> tuple[str, Arrays]:
     body = [
         f"def net(w, {', '.join(inputs)}):",
         f'    """{", ".join(told)} -> {", ".join(results)}, with weights w."""',
-        *(f"    {line}" if line else "" for line in lines),
+        *(f"    {line}" for own, _ in lines for line in own),
         f"    return {', '.join(answers)}",
+    ]
+    kept = writer.unused("kept")
+    every = [
+        f"def every(w, {', '.join(inputs)}):",
+        f"    {kept} = []",
+        *(f"    {line}" for own, tops in lines for line in (*own, f"{kept} += [{tops}]")),
+        f"    return {kept}",
     ]
     tail = TAIL.format(
         shapes=[net.graph.shapes[v] for v in net.inputs], weights=path.with_suffix(".npz").name
     )
     functions = (f"\n{text}\n" for text in _functions(writer.used))
     text = "".join((head, *functions, "\n", "\n".join(body), tail))
-    return text, {**net.stored, **writer.constants}
+    return Source(text, {**net.stored, **writer.constants}, "\n".join(("", *every, "")))
 
 
 def _shape(shape: tuple[int | str, ...]) -> str:
@@ -148,7 +163,7 @@ class _Writer:
         self.net, self.used, self.constants = net, set[str](), dict[str, np.ndarray]()
         self.blobs = net.graph.blobs
         self.variables: dict[str, str] = {}
-        self.taken = {"w", "jax", "jnp", "np", "lax", "net", "load", *FUNCTIONS}
+        self.taken = {"w", "jax", "jnp", "np", "lax", "net", "load", "every", *FUNCTIONS}
 
     def variable(self, blob: str) -> str:
         """The name that a blob has in Python."""
@@ -156,11 +171,19 @@ class _Writer:
             name = re.sub(r"\W", "_", blob)
             if not name.isidentifier() or keyword.iskeyword(name):
                 name = f"_{name}"
-            while name in self.taken:
-                name += "_"
-            self.taken.add(name)
-            self.variables[blob] = name
+            self.variables[blob] = self.unused(name)
         return self.variables[blob]
+
+    def unused(self, name: str) -> str:
+        """The name, or one like it that nothing has, which is then taken."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def tops(self, item: Written) -> str:
+        """The variables of a layer's tops."""
+        return ", ".join(self.variable(self.blobs[t]) for t in item.node.tops)
 
     def layer(self, item: Written) -> list[str]:
         """A line that computes a layer, or several where a value is used more than once."""

@@ -36,7 +36,7 @@ def net(w, data):
 
 def test_how_it_reads():
     net = net_of(SMALL)
-    text, weights = source(*in_calls(net), Path("small.py"))
+    text, weights, _ = source(*in_calls(net), Path("small.py"))
     assert NET in text
     assert weights.keys() == {"c/0", "c/1", "ip/0", "ip/1"}
     functions = [line.split("(")[0][4:] for line in text.splitlines() if line.startswith("def ")]
@@ -46,7 +46,8 @@ def test_how_it_reads():
 
 
 def test_it_runs_alone(tmp_path):
-    write_source(net_of(SMALL), tmp_path / "small.py")
+    report = write_source(net_of(SMALL), tmp_path / "small.py")
+    assert "computes the same as netc: 4 blobs at two sizes of the batch" in report
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_NUMPY")}
     run = subprocess.run(
         [sys.executable, "small.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -62,7 +63,7 @@ def test_names_that_python_does_not_take():
     layer { name: "a b" type: "Eltwise" bottom: "1x" bottom: "w" bottom: "relu" top: "for" }
     layer { name: "r" type: "ReLU" bottom: "for" top: "x/y" }"""
     net = net_of(text)
-    written, _ = source(*in_calls(net), Path("n.py"))
+    written = source(*in_calls(net), Path("n.py")).text
     assert "_for = _1x + w_ + relu_  # a b (Eltwise)" in written
     assert "x_y = relu(_for)" in written
 
