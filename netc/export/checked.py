@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,27 +37,44 @@ def computed(net: Net, program: Program, inputs: Arrays, found: Arrays | None = 
     """
     graph, rows = program.graph, dict[str, int]()
     known: Arrays = dict(inputs)
-    starts = [i for i, node in enumerate(graph.nodes) if _jumps(node)]
-    for first, end in pairwise((0, *starts, len(graph.nodes))):
-        node = graph.nodes[first]
-        if first in starts:
+    first = 0
+    for end in (*(i for i, node in enumerate(graph.nodes) if _jumps(node)), len(graph.nodes)):
+        known.update(_run(net, program, graph.nodes[first:end], known))
+        first = end
+        for node in graph.nodes[end : end + 1]:
             known.update((b, found[b]) for b in node.bottoms if found and b in found)
             if net.exact and node.set_up.rows:
-                rows[node.key] = int(jit(node.set_up.rows)(*(known[b] for b in node.bottoms)))
-                graph = resize(graph, program.plan, rows)
-        part = Program(graph.replace(nodes=graph.nodes[first:end]), program.plan)
-        known.update(_run(net, part, known))
+                tops, rows[node.key] = _counted(node, known)
+                graph = resize(program.graph, program.plan, rows)
+                shapes = (graph.shapes[t] for t in node.tops)
+                cut = (x[tuple(map(slice, s))] for x, s in zip(tops, shapes, strict=True))
+                known.update(zip(node.tops, cut, strict=True))
+                first = end + 1
     return {v: np.asarray(x) for v, x in known.items() if v not in inputs}
 
 
-def _run(net: Net, program: Program, known: Arrays) -> Arrays:
-    """What the layers of a program compute."""
-    nodes = [n for n in program.graph.nodes if n.set_up.external is None]
+def _counted(node: Node, known: Arrays) -> tuple[Any, int]:
+    """The tops of a layer with room for all items, those that are kept first, and how many are."""
+    layer = node.set_up
+
+    def run(*bottoms: Any) -> Any:
+        return layer.apply((), (), None, *bottoms)[0], layer.rows and layer.rows(*bottoms)
+
+    tops, count = jit(run)(*(known[b] for b in node.bottoms))
+    return tops, int(count)
+
+
+def _run(net: Net, program: Program, nodes: tuple[Node, ...], known: Arrays) -> Arrays:
+    """What some layers compute of what is known."""
+    nodes = tuple(n for n in nodes if n.set_up.external is None)
+    if not nodes:
+        return {}
+    part = Program(program.graph.replace(nodes=nodes), program.plan)
     tops = tuple(t for n in nodes for t in n.tops)
     read = {b: known[b] for n in nodes for b in n.bottoms if b in known}
 
     def run(blobs: Any, state: Any, inputs: Any) -> Any:
-        return program.apply(blobs, state, jax.random.key(0), inputs, keep=tops)[0]
+        return part.apply(blobs, state, jax.random.key(0), inputs, keep=tops)[0]
 
     return jit(run)(net.blobs, net.state, read)
 

@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from netc.layers.base import Shape
+
 OPSET, IR_VERSION = 18, 8
 
 
 class Writer:
-    """The nodes and the constants of a model that grows, each named after the layer at hand."""
+    """The nodes and the constants of a model that grows, each named after the layer at hand.
 
-    def __init__(self) -> None:
+    shapes: of blobs by name, of which the first number may be another in a pass.
+    """
+
+    def __init__(self, shapes: dict[str, Shape]) -> None:
+        self.shapes = shapes
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
         self.names: dict[int, str] = {}  # of blobs, by their identity

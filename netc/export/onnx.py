@@ -53,9 +53,9 @@ def _packages() -> Iterator[None]:
 def _model(net: Net, layers: list[Written]) -> Any:
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    writer = Writer()
-    writer.names = {id(array): key for key, array in net.stored.items()}
     names = net.names
+    writer = Writer({names[v]: shape for v, shape in net.graph.shapes.items()})
+    writer.names = {id(array): key for key, array in net.stored.items()}
     for item in layers:
         first = len(writer.nodes)
         writer.begin(item.node.key)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from netc.export import operators_layers
+from netc.export import operators_layers, operators_regions
 from netc.export.nodes import Writer
 
 # Functions that are one operator, with no options.
@@ -32,7 +32,7 @@ OPERATORS = {
     "tanh": "Tanh",
     "where": "Where",
 }
-FAMILIES = (operators_layers,)
+FAMILIES = (operators_layers, operators_regions)
 
 
 def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -124,6 +124,14 @@ def rows_at(w: Writer, table, index):
     return w.node("Gather", table, w.node("Cast", index, to=7))
 
 
+def not_equal(w: Writer, x, y):
+    return w.node("Not", w.node("Equal", x, y))
+
+
+def compress(w: Writer, condition, x, axis):
+    return w.node("Compress", x, condition, axis=axis)
+
+
 def largest(w: Writer, x, count, axis):
     turned = w.node("Slice", x, [-1], [LEAST], [axis], [-1])  # of equals, the first is taken
     values, place = w.node("TopK", turned, [count], outputs=2, axis=axis)

@@ -3,6 +3,7 @@
 from netc.export import (  # noqa: F401
     rules_elements,
     rules_images,
+    rules_regions,
     rules_sequences,
     rules_shapes,
 )

@@ -22,7 +22,9 @@ def samples(graph: Graph) -> Arrays:
         if rule and read in found:
             found[read] = rng.integers(0, rule.classes, graph.shapes[read])
         for i, bottom in enumerate(node.bottoms):
-            make = MEANT.get((node.param.type, i))
+            make = MEANT.get((node.param.type, i)) or MEANT.get(
+                (node.param.type, i - len(node.bottoms))
+            )
             if make and bottom in found:
                 found[bottom] = make(rng, graph, node, graph.shapes[bottom])
     return {v: x.astype(np.float32) for v, x in found.items()}
@@ -44,7 +46,8 @@ def _regions(rng: Any, graph: Graph, node: Node, shape: Shape) -> np.ndarray:
 
 
 def _priors(rng: Any, graph: Graph, node: Node, shape: Shape) -> np.ndarray:
-    boxes = _boxes(rng, shape[2] // 4, 1, 1)
+    side = 1 if node.param.detection_output_param.normalized_bbox else 100
+    boxes = _boxes(rng, shape[2] // 4, side, side)
     variances = np.broadcast_to([0.1, 0.1, 0.2, 0.2], boxes.shape)
     return np.stack([boxes, variances]).reshape(1, 2, -1).repeat(shape[0], 0)
 
@@ -57,13 +60,18 @@ def _image_sizes(rng: Any, graph: Graph, node: Node, shape: Shape) -> np.ndarray
     return np.broadcast_to(row, shape)
 
 
-# (layer type, bottom) -> what the numbers of that bottom mean.
+def _selectors(rng: Any, graph: Graph, node: Node, shape: Shape) -> np.ndarray:
+    return rng.integers(0, 2, shape)
+
+
+# (layer type, bottom, from the end where negative) -> what the numbers of that bottom mean.
 MEANT: dict[tuple[str, int], Callable[[Any, Graph, Node, Shape], np.ndarray]] = {
     ("ROIPooling", 1): _regions,
     ("PSROIPooling", 1): _regions,
     ("DetectionOutput", 2): _priors,
     ("Proposal", 2): _image_sizes,
     ("Python", 2): _image_sizes,
+    ("Filter", -1): _selectors,
 }
 
 

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.compile import Arrays
-from netc.errors import UsageError
+from netc.errors import UsageError, raise_all
 from netc.export import rules  # noqa: F401
-from netc.export.calls import Blob, Bottom, Call, Item, Written
+from netc.export.calls import Blob, Bottom, Call, Item, Unsupported, Written
 from netc.export.checked import verified
 from netc.export.functions import FUNCTIONS
-from netc.export.net import Net, in_calls
+from netc.export.net import Net, counting, in_calls
 from netc.files import atomic
+from netc.graph.ir import Node
 from netc.load import PathLike
 from netc.lowering.platform import jit
 from netc.weights.kinds import writing
@@ -68,6 +69,7 @@ def write_source(net: Net, path: PathLike) -> str:
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{path}: a Python file is called NAME.py, NAME of letters, digits and _")
+    raise_all([_shapeless(node) for node in counting(net.graph) if not node.set_up.padded])
     net, layers = in_calls(net)
     text, weights, every = source(net, layers, path)
     module: dict[str, Any] = {"__name__": path.stem}
@@ -86,6 +88,14 @@ def write_source(net: Net, path: PathLike) -> str:
     with writing(path), atomic(path, "w") as file:
         file.write(text)
     return f"{path} and {beside}: JAX, {net.batch}\n{report}"
+
+
+def _shapeless(node: Node) -> Unsupported:
+    return Unsupported(
+        "cannot be exported as JAX code, whose shapes are fixed: how many items are kept depends "
+        f"on values (layer '{node.name}', {node.param.type})",
+        node.source.span,
+    )
 
 
 class Source(NamedTuple):
@@ -247,7 +257,11 @@ def number(value: Any) -> str:
     """A number, or a tuple of them, as short as float32 allows."""
     if isinstance(value, tuple):
         return f"({', '.join(map(number, value))}{',' if len(value) == 1 else ''})"
-    return str(np.float32(value)) if isinstance(value, float) else repr(value)
+    if not isinstance(value, float):
+        return repr(value)
+    if not np.isfinite(value):
+        return f"{'-' if value < 0 else ''}jnp.{abs(value)}"
+    return str(np.float32(value))
 
 
 def _shared(values: list[Any]) -> list[Call]:

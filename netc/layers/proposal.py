@@ -67,6 +67,11 @@ def proposal(d: LayerDef) -> Layer:
     free before `Sizes` has counted have image -1. No gradient.
     happynear: proposal_layer.cpp; Faster R-CNN, arXiv 1506.01497.
     """
+    return proposing(d, proposal_rule(d))
+
+
+def proposal_rule(d: LayerDef) -> Rule:
+    """How a Proposal layer chooses, checked."""
     p = d.param.proposal_param
     for field in ("feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"):
         if getattr(p, field) == 0:
@@ -76,8 +81,7 @@ def proposal(d: LayerDef) -> Layer:
             if value <= 0:
                 d.fail(f"{field} must be greater than 0, got {value:g}", field, i)
     cell = anchors(p.base_size, list(p.ratio) or RATIOS, list(p.scale) or SCALES)
-    rule = Rule(cell, p.feat_stride, p.min_size, p.pre_nms_topn, p.post_nms_topn, p.nms_thresh)
-    return proposing(d, rule)
+    return Rule(cell, p.feat_stride, p.min_size, p.pre_nms_topn, p.post_nms_topn, p.nms_thresh)
 
 
 def proposing(d: LayerDef, rule: Rule, shape: tuple[int, ...] = (-1,)) -> Layer:

@@ -29,6 +29,18 @@ def roi_pooling(d: LayerDef) -> Layer:
     Fast R-CNN: roi_pooling_layer.cpp.
     """
     _check(d)
+    pooled, scale = pooled_size(d), d.param.roi_pooling_param.spatial_scale
+    count = d.bottoms[1].shape[0]
+
+    def forward(blobs, x, rois):
+        rois = lax.stop_gradient(rois).reshape(count, 5)
+        return lowering.rois.max_pool(x, rois, pooled, scale)
+
+    return stateless(forward)
+
+
+def pooled_size(d: LayerDef) -> tuple[int, int]:
+    """Rows and columns of a ROIPooling's bins."""
     p = d.param.roi_pooling_param
     sides = list(p.pooled_size)
     if sides and (len(sides) > 2 or p.HasField("pooled_h") or p.HasField("pooled_w")):
@@ -43,13 +55,7 @@ def roi_pooling(d: LayerDef) -> Layer:
                 f"{field} must be > 0, got {size}",
                 next((f for f in (field, "pooled_size") if p.HasField(field)), "roi_pooling_param"),
             )
-    count = d.bottoms[1].shape[0]
-
-    def forward(blobs, x, rois):
-        rois = lax.stop_gradient(rois).reshape(count, 5)
-        return lowering.rois.max_pool(x, rois, pooled, p.spatial_scale)
-
-    return stateless(forward)
+    return pooled
 
 
 @register("PSROIPooling", bottoms=2, tops=1, fields=("psroi_pooling_param",))

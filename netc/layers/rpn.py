@@ -71,6 +71,11 @@ def _boxes_of(d: LayerDef, bottom: int) -> None:
 
 def proposal_layer(d: LayerDef) -> Layer:
     """rpn.proposal_layer.ProposalLayer: `Proposal` with other numbers in TRAIN than in TEST."""
+    return proposing(d, proposal_layer_rule(d), (-1, 1))
+
+
+def proposal_layer_rule(d: LayerDef) -> Rule:
+    """How a ProposalLayer chooses, checked."""
     _bottoms(d, 3, 3, (1, 2))
     train = d.phase == TRAIN
     s = _settings(
@@ -85,8 +90,7 @@ def proposal_layer(d: LayerDef) -> Layer:
     )
     cell = anchors(16, s["ratios"], s["scales"])
     counts = s["rpn_pre_nms_top_n"], s["rpn_post_nms_top_n"]
-    rule = Rule(cell, s["feat_stride"], s["rpn_min_size"], *counts, s["rpn_nms_thresh"])
-    return proposing(d, rule, (-1, 1))
+    return Rule(cell, s["feat_stride"], s["rpn_min_size"], *counts, s["rpn_nms_thresh"])
 
 
 def _random(key: Any, count: int) -> Any:

@@ -15,7 +15,7 @@ from netc.data.fail import missing
 from netc.errors import DataError
 from netc.layers.base import BlobSpec, Layer, LayerDef, dims, register, stateless
 from netc.lazy import jax, jnp, lax
-from netc.schema import ResizeParameter
+from netc.schema import DetectionOutputParameter, ResizeParameter
 
 log = logging.getLogger(__name__)
 
@@ -200,11 +200,7 @@ def detection_output(d: LayerDef) -> Layer:
     classes = [c for c in range(p.num_classes) if c != p.background_label_id]
     if not classes:
         d.fail("there is no class beside the background", "num_classes")
-    limit = p.confidence_threshold if p.HasField("confidence_threshold") else -math.inf
-    most = p.nms_param.top_k if p.nms_param.HasField("top_k") else -1
-    entering = priors if most < 0 else max(min(most, priors), 1)
-    if most == 0:
-        limit = math.inf
+    limit, entering = entry(p, priors)
     staying = len(classes) * entering
     if p.keep_top_k >= 0:
         staying = min(staying, p.keep_top_k)
@@ -261,6 +257,13 @@ def detection_output(d: LayerDef) -> Layer:
         return jnp.where(count > 0, count, images)
 
     return stateless(forward)._replace(rows=rows, padded=True)
+
+
+def entry(p: DetectionOutputParameter, priors: int) -> tuple[float, int]:
+    """The score above which boxes enter, and how many of a class enter at most, 1 at least."""
+    limit = p.confidence_threshold if p.HasField("confidence_threshold") else -math.inf
+    most = p.nms_param.top_k if p.nms_param.HasField("top_k") else -1
+    return math.inf if most == 0 else limit, priors if most < 0 else max(min(most, priors), 1)
 
 
 def _check_output(d: LayerDef) -> None:
