@@ -44,6 +44,7 @@ FLOORS = {
     "netc.parallel": 8,
     "netc.transfer": 8,
     "netc.export": 10,
+    "netc.export.functions_flow": 10,
     "netc.export.functions_layers": 10,
     "netc.export.functions_regions": 10,
     "netc.sizes": 9,
@@ -67,6 +68,7 @@ FLOORS = {
 }
 LIGHT = {"numpy", "google"}  # what a module may import when it is loaded
 HEAVY = {  # packages that nobody imports who does not want to compute
+    "netc.export.functions_flow": {"jax"},
     "netc.export.functions_layers": {"jax"},
     "netc.export.functions_regions": {"jax"},
     "netc.lowering": {"jax"},

@@ -93,6 +93,11 @@ class Site(NamedTuple):
         self.d.fail(f"cannot be exported: {reason}", field, kind=Unsupported)
 
 
+# Layer types without a rule, and why.
+REFUSED = dict.fromkeys(
+    ("BlackAugmentation", "FlowAugmentation", "GenerateAugmentationParameters"),
+    "it changes examples for training",
+)
 # A rule gives the one top, or a tuple with an expression for each; a Call gives several itself.
 Rule = Callable[[Site], Any]
 RULES: dict[str, Rule] = {}
@@ -140,7 +145,8 @@ def _tops(graph: Graph, node: Node, plan: Plan, values: Arrays) -> tuple[Any, ..
     site = Site(d, x, tuple(map(Blob, node.stored)), tops, node, values)
     write = RULES.get(node.kind.label)
     if write is None:
-        site.refuse(f"there is no rule for layers of type {node.kind.label}", "type")
+        none = f"there is no rule for layers of type {node.kind.label}"
+        site.refuse(REFUSED.get(node.kind.label, none), "type")
     top = write(site)
     if type(top) is tuple:
         return top
@@ -176,7 +182,7 @@ def _joined(node: Node, a: Any, b: Any, done: dict[int, Call]) -> Any:
 
 
 def _option(node: Node, name: str, a: Any, b: Any) -> Any:
-    if a == b:
+    if a == b or a != a:  # NaN is as before
         return a
     if name == "shape" and -1 not in a:
         free = tuple(x if x == y else -1 for x, y in zip(a, b, strict=True))

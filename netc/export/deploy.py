@@ -17,7 +17,12 @@ ANSWERS = {
     "InfogainLoss": ("Softmax", ""),
     "SigmoidCrossEntropyLoss": ("Sigmoid", "sigmoid_param"),
 }
-JUDGES = ("Accuracy", "SegAccuracy", "DetectionEvaluate", "Silence", "HDF5Output")
+# What measures, stores or chooses examples, and loses without a loss weight of its own.
+JUDGES = (
+    *("Accuracy", "SegAccuracy", "DetectionEvaluate", "Silence"),
+    *("HDF5Output", "FLOWriter", "PFMWriter", "FloatWriter", "ImgWriter"),
+    *("CenterLoss", "SmoothL1LossOHEM", "BoxAnnotatorOHEM"),
+)
 
 
 def deployed(graph: Graph, outputs: Sequence[str] = ()) -> Loaded[NetParameter]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 
-from netc.export import functions_layers, functions_regions
+from netc.export import functions_flow, functions_layers, functions_regions
 
-FAMILIES = (functions_layers, functions_regions)
+FAMILIES = (functions_layers, functions_regions, functions_flow)
 FUNCTIONS = {
     name: f
     for module in FAMILIES

@@ -10,17 +10,20 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from netc.export import operators_layers, operators_regions
+from netc.export import operators_flow, operators_layers, operators_regions
 from netc.export.nodes import Writer
 
 # Functions that are one operator, with no options.
 OPERATORS = {
     "abs": "Abs",
     "add": "Add",
+    "cos": "Cos",
     "divide": "Div",
     "exp": "Exp",
     "greater": "Greater",
+    "isnan": "IsNaN",
     "log": "Log",
+    "matmul": "MatMul",
     "maximum": "Max",
     "minimum": "Min",
     "multiply": "Mul",
@@ -28,11 +31,12 @@ OPERATORS = {
     "prelu": "PRelu",
     "sigmoid": "Sigmoid",
     "softplus": "Softplus",
+    "sqrt": "Sqrt",
     "subtract": "Sub",
     "tanh": "Tanh",
     "where": "Where",
 }
-FAMILIES = (operators_layers, operators_regions)
+FAMILIES = (operators_layers, operators_regions, operators_flow)
 
 
 def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -184,8 +184,8 @@ def tile(w: Writer, x, reps):
     return w.node("Tile", x, list(reps))
 
 
-def sum_(w: Writer, x, axis):
-    return w.node("ReduceSum", x, list(axis), keepdims=0)
+def sum_(w: Writer, x, axis, keepdims=False):
+    return w.node("ReduceSum", x, list(axis), keepdims=int(keepdims))
 
 
 def mean(w: Writer, x, axis, keepdims=False):

@@ -2,6 +2,7 @@
 
 from netc.export import (  # noqa: F401
     rules_elements,
+    rules_flow,
     rules_images,
     rules_regions,
     rules_sequences,

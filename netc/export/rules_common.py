@@ -25,6 +25,16 @@ def affine(x: Any, rank: int, factor: Any, summand: Any = None) -> Call:
     return y if summand is None else f.add(y, along(summand, rank))
 
 
+def times(x: Any, factor: float) -> Any:
+    """x times a number."""
+    return x if factor == 1 else f.multiply(x, factor)
+
+
+def plus(x: Any, summand: float) -> Any:
+    """x plus a number."""
+    return x if summand == 0 else f.add(x, summand)
+
+
 def chosen(**options: Any) -> dict[str, Any]:
     """The options that are not the functions' defaults; one number for several equal ones."""
     plain = {"stride": 1, "pad": 0, "dilation": 1, "group": 1, "uncounted": 0}

@@ -9,20 +9,10 @@ from typing import Any
 import numpy as np
 
 from netc.export.calls import Site, f, rule
-from netc.export.rules_common import along
+from netc.export.rules_common import along, plus, times
 from netc.layers.affine import span
 from netc.layers.base import Shape
 from netc.schema import EltwiseParameter, ReductionParameter
-
-
-def times(x: Any, factor: float) -> Any:
-    """x times a number."""
-    return x if factor == 1 else f.multiply(x, factor)
-
-
-def plus(x: Any, summand: float) -> Any:
-    """x plus a number."""
-    return x if summand == 0 else f.add(x, summand)
 
 
 @rule("ReLU")
@@ -109,6 +99,7 @@ def limited(x: Any) -> Any:
 PLAIN = {
     "AbsVal": f.abs,
     "BNLL": f.softplus,
+    "Cosine": f.cos,
     "HardSwish": lambda x: f.multiply(f.multiply(x, limited(f.add(x, 3.0))), 1 / 6),
     "Mish": lambda x: f.multiply(x, f.tanh(f.softplus(x))),
     "ReLU6": limited,

@@ -13,6 +13,7 @@ from netc.export.rules_common import affine, along, chosen, reshaped
 from netc.graph.window import pooling_window
 from netc.layers.base import Shape
 from netc.layers.conv import window
+from netc.layers.face import EPSILON
 from netc.layers.spatial import pyramid_level
 from netc.layers.video import pooling_of_video, videos_as_images
 from netc.lazy import jnp
@@ -186,9 +187,10 @@ def bn_of_batch(site: Site) -> Any:
 def bn_across_batch(site: Site) -> Any:
     p, x = site.p.bn_param, site.x[0]
     scale, shift, *past = site.w
-    if not p.across_spatial and past:
-        site.refuse("averages for each position", "across_spatial")
-    if past:
+    if past and not p.across_spatial:
+        mean, variance = past
+        y = f.divide(f.subtract(x, mean), f.sqrt(f.add(variance, p.var_eps)))
+    elif past:
         y = f.batch_norm(x, *past, eps=p.var_eps)
     else:
         y = f.standardize(x, axis=(0, 2, 3) if p.across_spatial else (0,), eps=p.var_eps)
@@ -214,6 +216,16 @@ def normalize(site: Site) -> Any:
     p, rank = site.p.norm_param, len(site.shape)
     axis = tuple(range(1, rank)) if p.across_spatial else (1,)
     return f.multiply(f.to_unit(site.x[0], axis=axis, eps=p.eps), along(site.w[0], rank))
+
+
+@rule("Normalize (happynear)")
+def normalize_features(site: Site) -> Any:
+    p, x, told = site.p.normalize_param, site.x[0], site.tops[-1]
+    size = f.multiply(x, x) if p.normalize_type == "L2" else f.abs(x)
+    norm = f.add(f.sum(size, axis=(1,), keepdims=True), EPSILON)
+    norm = f.sqrt(norm) if p.normalize_type == "L2" else norm
+    y = f.divide(x, norm)
+    return (y, reshaped(norm, (*site.shape[:1], 1, *site.shape[2:]), told))[: len(site.tops)]
 
 
 @rule("Interp")

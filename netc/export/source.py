@@ -199,7 +199,7 @@ class _Writer:
         """A line that computes a layer, or several where a value is used more than once."""
         node = item.node
         self.bottoms = [self.variable(self.blobs[b]) for b in node.bottoms]
-        self.node, self.parts = node, {}
+        self.node, self.parts, self.arrays = node, {}, list[np.ndarray]()
         tops = [self.variable(self.blobs[t]) for t in node.tops]
         lines: list[str] = []
         values = [item.tops] if isinstance(item.tops, Call) else list(item.tops)
@@ -248,7 +248,10 @@ class _Writer:
 
     def constant(self, array: np.ndarray) -> str:
         """The name under which an array is stored with the weights."""
-        key = f"{self.node.key}/{len(self.node.stored)}"
+        if not any(array is other for other in self.arrays):
+            self.arrays.append(array)
+        index = next(i for i, other in enumerate(self.arrays) if other is array)
+        key = f"{self.node.key}/{len(self.node.stored) + index}"
         self.constants[key] = array
         return key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from itertools import pairwise
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -19,10 +19,29 @@ from netc.lazy import jnp, lax
 from netc.schema import CorrelationParameter, FlowWarpParameter, MeanParameter
 
 
-def _correlation(d: LayerDef, searched: tuple[bool, bool], direction: int = 0) -> Layer:
-    """What both correlations share. searched: whether there are displacements down and across."""
+class Search(NamedTuple):
+    """Which patches are compared: the arguments of `lowering.correlate.correlate`."""
+
+    first: list[int]
+    out: list[int]
+    shifts: list[range]
+    kernel: int
+    stride: int
+    subtract: bool
+
+
+def search(d: LayerDef) -> Search:
+    """The patches that a Correlation or Correlation1D compares, checked."""
     d.check_images()
     p, (a, b) = d.param.correlation_param, (bottom.shape for bottom in d.bottoms)
+    searched, direction = (True, True), 0
+    if d.param.type == "Correlation1D":
+        searched, direction = (False, True), p.single_direction
+        if direction not in (-1, 0, 1):
+            d.fail(
+                f"single_direction must be -1 (left), 0 (off), or 1 (right), got {direction}",
+                "single_direction",
+            )
     if a != b:
         d.fail(
             "Both bottom blobs must have same width, height and number of channels: "
@@ -57,8 +76,7 @@ def _correlation(d: LayerDef, searched: tuple[bool, bool], direction: int = 0) -
         direction
     ]
     grid = range(low * p.stride_2, (low + count) * p.stride_2, p.stride_2)
-    correlate = functools.partial(
-        lowering.correlate.correlate,
+    return Search(
         first=[r - q for r, q in zip(reach, pad, strict=True)],
         out=[-(-n // p.stride_1) for n in inside],
         shifts=[grid if s else range(1) for s in searched],
@@ -66,7 +84,11 @@ def _correlation(d: LayerDef, searched: tuple[bool, bool], direction: int = 0) -
         stride=p.stride_1,
         subtract=p.correlation_type == CorrelationParameter.SUBTRACT,
     )
-    return stateless(lambda blobs, x, y: correlate(x, y))
+
+
+def _correlating(d: LayerDef) -> Layer:
+    how = search(d)._asdict()
+    return stateless(lambda blobs, x, y: lowering.correlate.correlate(x, y, **how))
 
 
 @register("Correlation", bottoms=2, tops=1)
@@ -79,7 +101,7 @@ def correlation(d: LayerDef) -> Layer:
     `pad` zeros around it, max_displacement from the edge. do_abs does nothing, as there.
     Dosovitskiy et al. 2015; FlowNet2: correlation_layer.cu.
     """
-    return _correlation(d, (True, True))
+    return _correlating(d)
 
 
 @register("Correlation1D", bottoms=2, tops=1)
@@ -90,13 +112,7 @@ def correlation1d(d: LayerDef) -> Layer:
     leaves those to one side: 1 for 0 to max_displacement, -1 for -stride_2 to -(max_displacement +
     stride_2); D = max_displacement / stride_2 + 1. FlowNet2: correlation_layer1d.cu.
     """
-    direction = d.param.correlation_param.single_direction
-    if direction not in (-1, 0, 1):
-        d.fail(
-            f"single_direction must be -1 (left), 0 (off), or 1 (right), got {direction}",
-            "single_direction",
-        )
-    return _correlation(d, (False, True), direction)
+    return _correlating(d)
 
 
 @register("FlowWarp", bottoms=2, tops=1)
@@ -223,7 +239,7 @@ def mean(d: LayerDef) -> Layer:
         d.fail("the mean is not given", "mean_param", hint="file, or one value per channel")
     for i in range(len(d.bottoms)):
         d.check_images(i)
-    given = _mean(d)
+    given = mean_of(d)
     sign = 1 if p.operation == MeanParameter.ADD else -1
 
     def forward(blobs, *bottoms):
@@ -237,8 +253,8 @@ def mean(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
-def _mean(d: LayerDef) -> np.ndarray:
-    """The mean of a Mean layer, (1, C, 1, 1) or (1, C, H, W)."""
+def mean_of(d: LayerDef) -> np.ndarray:
+    """The mean of a Mean layer, checked: (1, C, 1, 1) or (1, C, H, W)."""
     p = d.param.mean_param
     field, given = "value", np.array(p.value, np.float32)
     if p.HasField("file"):

@@ -28,13 +28,18 @@ def _check_coefficients(d: LayerDef, bottom: int) -> None:
         )
 
 
-def _draws(d: LayerDef, fields: Iterable[str]) -> bool:
+def _drawn(d: LayerDef, fields: Iterable[str]) -> bool:
     """Whether any of these is drawn in this phase."""
     p = d.param.augmentation_param
     return bool((d.phase == TRAIN or p.augment_during_test) and coefficients.given(p, fields))
 
 
-def _crop(d: LayerDef, whole: Shape | None = None) -> Shape | None:
+def draws(d: LayerDef) -> bool:
+    """Whether a DataAugmentation draws how to move images or to change their colours."""
+    return crop_size(d) is not None and _drawn(d, (*SPATIAL, *COLOURS))
+
+
+def crop_size(d: LayerDef, whole: Shape | None = None) -> Shape | None:
     """(crop_height, crop_width), which fit into `whole`; None where one is not given."""
     p = d.param.augmentation_param
     if not (p.HasField("crop_height") and p.HasField("crop_width")):
@@ -94,14 +99,14 @@ def data_augmentation(d: LayerDef) -> Layer:
     d.check_images()
     p, shape = d.param.augmentation_param, d.bottoms[0].shape
     count, channels, *whole = shape
-    crop = _crop(d, tuple(whole))
+    crop = crop_size(d, tuple(whole))
     size = crop or tuple(whole)
     received = len(d.bottoms) > 1
     if received:
         _check_coefficients(d, 1)
     coefficients.check_kinds(d, p)
     own = crop is not None and not received
-    draws = own and _draws(d, (*SPATIAL, *COLOURS))
+    drawing = not received and draws(d)
     if own and channels != 3 and (found := coefficients.given(p, COLOURS)):
         d.fail(f"{found[0]} only works with 3-channel input, got {dims(shape)}", found[0])
     axes = len(p.chromatic_eigvec)
@@ -125,7 +130,7 @@ def data_augmentation(d: LayerDef) -> Layer:
         if received:
             relative = lax.stop_gradient(given[0]).reshape(count, len(NAMES)).astype(jnp.float32)
         y, noise = x, None
-        if draws:
+        if drawing:
             rng, noise = jax.random.split(rng)
             spread = coefficients.discount_at(d, passes)
             relative = coefficients.generate(p, rng, relative, spread, size, tuple(whole))
@@ -141,7 +146,7 @@ def data_augmentation(d: LayerDef) -> Layer:
     return Layer(
         apply,
         state=tuple(BlobSpec(s) for s in ((1, 1, 1, 1), *sizes)),
-        random=draws or (received and crop is not None),
+        random=drawing or (received and crop is not None),
         read=lambda weights: _fitting(d, weights, size),
     )
 
@@ -206,7 +211,7 @@ def generate_augmentation_parameters(d: LayerDef) -> Layer:
     if not alone:
         _check_coefficients(d, 0)
     size, whole = _sizes(d, alone)
-    moves, colours = (_draws(d, fields) for fields in (SPATIAL, COLOURS))
+    moves, colours = (_drawn(d, fields) for fields in (SPATIAL, COLOURS))
     replaced = [*MOVING] * moves + [
         name for f in coefficients.given(p, COLOURS) * colours for name in COLOURS[f]
     ]
@@ -230,7 +235,7 @@ def _sizes(d: LayerDef, alone: bool) -> tuple[Shape, Shape]:
     """The sizes of images after and before."""
     if len(d.bottoms) == 3:
         return d.bottoms[2].shape[2:], d.bottoms[1].shape[2:]
-    p, size = d.param.augmentation_param, _crop(d)
+    p, size = d.param.augmentation_param, crop_size(d)
     if size is None:
         d.fail(
             "Need crop_width and crop_height if there is no blob specifying these",
@@ -263,7 +268,7 @@ def flow_augmentation(d: LayerDef) -> Layer:
             "bottom",
             0,
         )
-    size = _crop(d)
+    size = crop_size(d)
     if size is None:
         d.fail(
             "Please enter crop width and crop height if you want to perform augmentation",

@@ -73,6 +73,16 @@ def resample(d: LayerDef) -> Layer:
     around it weighted by the LINEAR or the CUBIC kernel, their weights made to add up to 1. When
     either side shrinks, antialias stretches the kernel by H / H'. FlowNet2: resample_layer.cu.
     """
+    weights = resample_weights(d)
+
+    def forward(blobs, x, *like, layout="NCHW"):
+        return lowering.resize.resize(x, weights, layout)
+
+    return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))
+
+
+def resample_weights(d: LayerDef) -> list[np.ndarray]:
+    """Weights (pixels of the top, of the bottom) of a Resample's height and width, checked."""
     d.check_images()
     p, size = d.param.resample_param, d.bottoms[0].shape[2:]
     if p.type == ResampleParameter.AREA:
@@ -85,15 +95,10 @@ def resample(d: LayerDef) -> Layer:
     out = _size(d, "resample_param", ("height", "width"), given)
     scales = [np.float32(n) / np.float32(m) for n, m in zip(size, out, strict=True)]
     antialias = bool(p.antialias and max(scales) > 1)
-    weights = [
+    return [
         _taps(p.type, m, n, across, antialias)
         for n, m, across in zip(size, out, scales[::-1], strict=True)
     ]
-
-    def forward(blobs, x, *like, layout="NCHW"):
-        return lowering.resize.resize(x, weights, layout)
-
-    return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))
 
 
 @register("Downsample", bottoms=(1, 2), tops=1, no_gradient=(0,))
@@ -105,13 +110,9 @@ def downsample(d: LayerDef) -> Layer:
     A top of one row is the mean of all. A second bottom may give the size. No gradient.
     FlowNet2: downsample_layer.cu.
     """
-    out = _size(d, "downsample_param", ("top_height", "top_width"))
-    size = d.bottoms[0].shape[2:]
-    if any(m > n for n, m in zip(size, out, strict=True)):
-        d.fail(f"Downsample makes {dims(size)} smaller, not {dims(out)}", "downsample_param")
-    if size == out:
+    weights = downsample_weights(d)
+    if weights is None:
         return stateless(lambda blobs, x, *like: x)
-    weights = [_between(n, m) for n, m in zip(size, out, strict=True)]
 
     def forward(blobs, x, *like):
         x = lax.stop_gradient(x)
@@ -123,6 +124,15 @@ def downsample(d: LayerDef) -> Layer:
         return jnp.where(lost > there / 2, jnp.nan, total / there)
 
     return stateless(forward)
+
+
+def downsample_weights(d: LayerDef) -> list[np.ndarray] | None:
+    """Weights as of `resample_weights`, checked; None where the size stays."""
+    out = _size(d, "downsample_param", ("top_height", "top_width"))
+    size = d.bottoms[0].shape[2:]
+    if any(m > n for n, m in zip(size, out, strict=True)):
+        d.fail(f"Downsample makes {dims(size)} smaller, not {dims(out)}", "downsample_param")
+    return None if size == out else [_between(n, m) for n, m in zip(size, out, strict=True)]
 
 
 def _between(size: int, out: int) -> np.ndarray:
@@ -157,7 +167,7 @@ def accum(d: LayerDef) -> Layer:
     if not joined:
         d.fail("Need at least two bottom blobs (one as reference)", "have_reference")
     sizes = [x.shape[2:] for x in d.bottoms[:joined]]
-    out = _joint_size(d, sizes)
+    out = joint_size(d)
     weights = [
         [lowering.resize.between_corners(n, m) for n, m in zip(size, out, strict=True)]
         for size in sizes
@@ -170,11 +180,12 @@ def accum(d: LayerDef) -> Layer:
     return stateless(forward, channels_last=lambda blobs, *xs: forward(blobs, *xs, layout="NHWC"))
 
 
-def _joint_size(d: LayerDef, sizes: Sequence[Shape]) -> Shape:
-    """(height, width) of Accum's top for bottoms of these sizes."""
-    p, largest = d.param.accum_param, tuple(map(max, zip(*sizes, strict=True)))
+def joint_size(d: LayerDef) -> Shape:
+    """(height, width) of Accum's top."""
+    p = d.param.accum_param
     if p.have_reference:
         return d.bottoms[-1].shape[2:]
+    largest = tuple(map(max, zip(*(x.shape[2:] for x in d.bottoms), strict=True)))
     asked = p.top_height, p.top_width
     if p.HasField("size_divisible_by"):
         if p.size_divisible_by < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -160,8 +161,40 @@ def spatial_transformer(d: LayerDef) -> Layer:
     not in the bottom. output_H and output_W are the bottom's by default; the gradient goes to the
     theta and, with to_compute_dU, the image. Jaderberg et al. 2015; add-ons: st_layer.cpp.
     """
+    how, (count, channels, *size) = transform(d), d.bottoms[0].shape
+    moves, limit = d.param.st_param.to_compute_dU, np.array(size, np.int32)[None, :, None]
+
+    def forward(blobs, x, theta):
+        whole = jnp.broadcast_to(jnp.asarray(how.values, x.dtype), (count, 6))
+        whole = whole.at[:, np.array(how.free, int)].set(theta.reshape(count, len(how.free)))
+        places = jnp.einsum(
+            "nij,jp->nip",
+            whole.reshape(count, 2, 3),
+            jnp.asarray(how.grid, x.dtype),
+            precision=lax.Precision.HIGHEST,
+        )
+        at = (places + 1) * jnp.asarray(limit / 2, x.dtype)
+        seen = x if moves else lax.stop_gradient(x)
+        return lowering.sample.bilinear(seen, at, repeat=False).reshape(count, channels, *how.out)
+
+    return stateless(forward)
+
+
+class Transform(NamedTuple):
+    """How a SpatialTransformer samples. values: theta as far as it is fixed, (6,); free: the
+    entries that the bottom holds; grid: the pixels of the top, (3, P); out: its height and width.
+    """
+
+    values: np.ndarray
+    free: list[int]
+    grid: np.ndarray
+    out: Shape
+
+
+def transform(d: LayerDef) -> Transform:
+    """What st_param says, checked."""
     d.check_images()
-    p, (count, channels, *size) = d.param.st_param, d.bottoms[0].shape
+    p, (count, _, *size) = d.param.st_param, d.bottoms[0].shape
     for field, known in (("transform_type", "affine"), ("sampler_type", "bilinear")):
         if getattr(p, field) != known:
             d.fail(f"Unknown {field}: {getattr(p, field)} (known: {known})", field)
@@ -185,19 +218,4 @@ def spatial_transformer(d: LayerDef) -> Layer:
     values = np.array([getattr(p, f) for f in FIXED], np.float32)
     rows, columns = (2 * np.arange(n, dtype=np.float32) / n - 1 for n in out)
     grid = np.stack([*np.meshgrid(rows, columns, indexing="ij"), np.ones(out, np.float32)])
-    limit = np.array(size, np.int32)[None, :, None]
-
-    def forward(blobs, x, theta):
-        whole = jnp.broadcast_to(jnp.asarray(values, x.dtype), (count, 6))
-        whole = whole.at[:, np.array(free, int)].set(theta.reshape(count, len(free)))
-        places = jnp.einsum(
-            "nij,jp->nip",
-            whole.reshape(count, 2, 3),
-            jnp.asarray(grid.reshape(3, -1), x.dtype),
-            precision=lax.Precision.HIGHEST,
-        )
-        at = (places + 1) * jnp.asarray(limit / 2, x.dtype)
-        seen = x if p.to_compute_dU else lax.stop_gradient(x)
-        return lowering.sample.bilinear(seen, at, repeat=False).reshape(count, channels, *out)
-
-    return stateless(forward)
+    return Transform(values, free, grid.reshape(3, -1), tuple(out))

@@ -39,6 +39,11 @@ def layers(message):
     [
         (LOSS, ["Softmax: ip -> prob"]),
         (LOSS + ACCURACY, ["Softmax: ip -> prob"]),
+        ('layer { name: "r" type: "Reshape" bottom: "ip" top: "r" '
+            'reshape_param { shape { dim: 0 dim: 1 dim: 2 dim: 2 } } }'
+            'layer { name: "w" type: "ImgWriter" bottom: "r" }', ["Reshape: ip -> r"]),
+        ('layer { name: "c" type: "CenterLoss" bottom: "ip" bottom: "label" top: "c" '
+            'center_loss_param { num_output: 3 } }', []),
         (ACCURACY, []),
         (LOSS.replace('top: "loss"', 'top: "loss" top: "p"'), ["Softmax: ip -> p"]),
         (
@@ -56,7 +61,7 @@ def layers(message):
             [],
         ),
     ],
-)
+)  # fmt: skip
 def test_losses_become_answers_and_labels_go(text, want):
     message = deploy(DATA + IP + text)
     assert layers(message) == ["Input:  -> data", "InnerProduct: data -> ip", *want]

@@ -9,7 +9,8 @@ import pytest
 
 from netc.errors import Errors, RunError, UsageError
 from netc.export import operators
-from netc.export.calls import RULES, Unsupported
+from netc.export.calls import REFUSED, RULES, Unsupported
+from netc.export.deploy import ANSWERS, JUDGES
 from netc.export.functions import FUNCTIONS
 from netc.export.onnx import write_onnx
 from netc.layers import LAYERS
@@ -36,6 +37,26 @@ def test_onnxruntime_computes_what_netc_does(case, tmp_path):
 
 def test_rules_are_for_layer_types_that_there_are():
     assert RULES.keys() <= {k.label for kind in LAYERS.values() for k in kind.variants}
+
+
+def test_every_layer_type_has_a_rule_or_goes_or_is_refused():
+    left = {k.label: k for kind in LAYERS.values() for k in kind.variants if k.label not in RULES}
+    stays = {
+        label
+        for label, k in left.items()
+        if k.bottoms != 0 and not k.loss and k.name not in {*ANSWERS, *JUDGES}
+    }
+    assert stays == REFUSED.keys()
+
+
+def test_a_type_without_a_rule(tmp_path, monkeypatch):
+    monkeypatch.delitem(RULES, "Softmax")
+    with pytest.raises(Unsupported) as raised:
+        write_onnx(net_of(SMALL), tmp_path / "n.onnx")
+    assert raised.value.render().startswith(
+        "<text>:9:25: cannot be exported: there is no rule for layers of type Softmax "
+        "(layer 'p', Softmax)"
+    )
 
 
 def test_functions_and_operators_are_the_same():
@@ -95,7 +116,7 @@ def test_every_layer_without_a_form_is_told(tmp_path):
     first, second = raised.value.errors
     assert isinstance(first, Unsupported)
     assert first.render().startswith(
-        "<text>:4:27: cannot be exported: there is no rule for layers of type BlackAugmentation "
+        "<text>:4:27: cannot be exported: it changes examples for training "
         "(layer 'one', BlackAugmentation)"
     )
     assert "(layer 'two', BlackAugmentation)" in second.render()

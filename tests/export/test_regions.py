@@ -11,10 +11,9 @@ from netc.export.onnx import write_onnx
 from netc.export.source import write_source
 
 from ..layers.running import run
-from .nets import WRITABLE, answers, case_net, in_both, net_of
+from .nets import DETECTION, WRITABLE, answers, case_net, in_both, inputs, net_of
 
-TYPES = ("DetectionOutput", "Proposal", "ROIPooling", "PSROIPooling")
-REGIONS = [c for c in WRITABLE if c.type in TYPES]
+REGIONS = [c for c in WRITABLE if c.type in DETECTION]
 
 
 @pytest.mark.parametrize("case", REGIONS, ids=str)
@@ -34,14 +33,6 @@ def test_the_rows_of_the_table(case, tmp_path):
             first = want[0] if isinstance(want, tuple) else want
             real = theirs[first[:, 0] >= 0]
         np.testing.assert_allclose(ours, real, atol=1e-4)
-
-
-def inputs(**shapes):
-    """A layer of inputs."""
-    tops = " ".join(f'top: "{name}"' for name in shapes)
-    dims = (" ".join(f"dim: {n}" for n in shape) for shape in shapes.values())
-    told = " ".join(f"shape {{ {d} }}" for d in dims)
-    return f'layer {{ name: "in" type: "Input" {tops} input_param {{ {told} }} }}\n'
 
 
 def detector(fields, priors=80, classes=5, shared=True, images=3):
