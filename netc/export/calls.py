@@ -94,7 +94,7 @@ class Site(NamedTuple):
 
 
 # Layer types without a rule, and why.
-REFUSED = dict.fromkeys(
+REFUSED: dict[str, str] = dict.fromkeys(
     ("BlackAugmentation", "FlowAugmentation", "GenerateAugmentationParameters"),
     "it changes examples for training",
 )

@@ -35,25 +35,28 @@ def computed(net: Net, program: Program, inputs: Arrays, found: Arrays | None = 
 
     found: values that another program has computed, which are the bottoms of layers that jump.
     """
-    graph, rows = program.graph, dict[str, int]()
-    known: Arrays = dict(inputs)
-    first = 0
+    graph, rows, first = program.graph, dict[str, int](), 0
+    known: Arrays = dict(inputs)  # what layers read
+    made: Arrays = {}
+
+    def add(values: Arrays) -> None:
+        known.update(values)
+        made.update(values)
+
     for end in (*(i for i, node in enumerate(graph.nodes) if _jumps(node)), len(graph.nodes)):
-        known.update(_run(net, program, graph.nodes[first:end], known))
+        add(_run(net, program, graph.nodes[first:end], known))
         first = end
         for node in graph.nodes[end : end + 1]:
             known.update((b, found[b]) for b in node.bottoms if found and b in found)
             if net.exact and node.set_up.rows:
                 tops, rows[node.key] = _counted(node, known)
                 graph = resize(program.graph, program.plan, rows)
-                shapes = (graph.shapes[t] for t in node.tops)
-                cut = (x[tuple(map(slice, s))] for x, s in zip(tops, shapes, strict=True))
-                known.update(zip(node.tops, cut, strict=True))
+                add({t: x[tuple(map(slice, graph.shapes[t]))] for t, x in tops.items()})
                 first = end + 1
-    return {v: np.asarray(x) for v, x in known.items() if v not in inputs}
+    return {v: np.asarray(x) for v, x in made.items()}
 
 
-def _counted(node: Node, known: Arrays) -> tuple[Any, int]:
+def _counted(node: Node, known: Arrays) -> tuple[Arrays, int]:
     """The tops of a layer with room for all items, those that are kept first, and how many are."""
     layer = node.set_up
 
@@ -61,7 +64,7 @@ def _counted(node: Node, known: Arrays) -> tuple[Any, int]:
         return layer.apply((), (), None, *bottoms)[0], layer.rows and layer.rows(*bottoms)
 
     tops, count = jit(run)(*(known[b] for b in node.bottoms))
-    return tops, int(count)
+    return dict(zip(node.tops, tops, strict=True)), int(count)
 
 
 def _run(net: Net, program: Program, nodes: tuple[Node, ...], known: Arrays) -> Arrays:

@@ -47,13 +47,13 @@ def first_rows(count: int) -> list[LayerCase]:
     return [case for rows in seen.values() for case in rows[:count]]
 
 
-def net_of(text: str) -> Net:
+def net_of(text: str, spread: float = 1.0) -> Net:
     """A net in TEST phase with random weights, those that are carried positive."""
     program = compiled(text, "TEST")
     rng = np.random.default_rng(0)
     given = {}
     for p in program.graph.params:
-        values = rng.standard_normal(p.spec.shape).astype(np.float32)
+        values = spread * rng.standard_normal(p.spec.shape).astype(np.float32)
         given[p.key] = np.abs(values) + 0.5 if p.carried else values
     return ready(program, given)
 
