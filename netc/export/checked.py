@@ -47,7 +47,8 @@ def computed(net: Net, program: Program, inputs: Arrays, found: Arrays | None = 
         add(_run(net, program, graph.nodes[first:end], known))
         first = end
         for node in graph.nodes[end : end + 1]:
-            known.update((b, found[b]) for b in node.bottoms if found and b in found)
+            theirs = {b: found[b] for b in node.bottoms if found and b in found}
+            known.update((b, x) for b, x in theirs.items() if x.shape == known[b].shape)
             if net.exact and node.set_up.rows:
                 tops, rows[node.key] = _counted(node, known)
                 graph = resize(program.graph, program.plan, rows)
@@ -106,21 +107,22 @@ def verified(net: Net, run: Any, values: Mapping[str, str], what: str) -> str:
         got = run({net.inputs[v]: x for v, x in inputs.items()})
         found = {v: got[name] for v, name in values.items()}
         want = computed(net, program, inputs, found)
-        rows += [(difference(got[name], want[v]), name, v) for v, name in values.items()]
+        rows += [(difference(got[n], want[v]), n, v, got[n], want[v]) for v, n in values.items()]
     if not rows:
         return f"{what} has nothing to compare"
     wrong = [row for row in rows if row[0] > TOLERANCE]
     if wrong:
         makers = {t: n for n in net.graph.nodes for t in n.tops}
-        apart, name, value = wrong[0]
-        node = makers[value]
+        apart, name, value, ours, theirs = wrong[0]
+        node, told = makers[value], f"{apart:.2g} apart, where {TOLERANCE:g} is allowed"
+        if np.shape(ours) != theirs.shape:
+            told = f"it is {dims(np.shape(ours))}"
         raise RunError(
-            f"{what} computes '{name}' {dims(net.graph.shapes[value])} otherwise than netc: "
-            f"{apart:.2g} apart, where {TOLERANCE:g} is allowed "
+            f"{what} computes '{name}' {dims(theirs.shape)} otherwise than netc: {told} "
             f"(layer '{node.name}', {node.param.type}; {len(wrong)} of {len(rows)} blobs differ)",
             node.source.span,
         )
-    apart, name, _ = max(rows)
+    apart, name = max(row[:2] for row in rows)
     sizes = "one size of the batch" if net.larger is None else "two sizes of the batch"
     if net.larger is not None and net.fixed:
         sizes = "two numbers of regions"

@@ -6,6 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from netc.errors import RunError
+from netc.export import operators
 from netc.export.calls import Unsupported
 from netc.export.onnx import write_onnx
 from netc.export.source import write_source
@@ -209,6 +211,23 @@ def test_items_that_are_kept(tmp_path):
         "cannot be exported as JAX code, whose shapes are fixed: how many items are kept depends "
         "on values (layer 'f', Filter)"
     ) in raised.value.render()
+
+
+def test_other_rows_than_netc_finds(tmp_path, monkeypatch):
+    monkeypatch.setitem(operators.WRITERS, "compress", lambda w, chosen, x, axis: x)
+    text = (
+        inputs(x=(4, 3), s=(4, 1))
+        + """
+    layer { name: "f" type: "Filter" bottom: "x" bottom: "s" top: "y" }
+    layer { name: "t" type: "Threshold" bottom: "y" top: "z" }"""
+    )
+    with pytest.raises(
+        RunError,
+        match=r"onnxruntime computes 'y' \d x 3 otherwise than netc: it is 1 x 3 "
+        r"\(layer 'f', Filter; ",
+    ):
+        write_onnx(net_of(text), tmp_path / "n.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 FIXED_ROWS = """
