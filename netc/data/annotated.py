@@ -13,7 +13,7 @@ from netc.data import boxes, datum
 from netc.data.augment import GEOMETRY, Values
 from netc.data.distort import Distort, cut, distorted, expanded, resize
 from netc.data.draws import EPOCH, below, draws, uniform
-from netc.data.fail import Fail, check_same, failing, located
+from netc.data.fail import Fail, check_same, check_size, failing, located
 from netc.data.noise import check_noise, noisy
 from netc.data.records import RecordFeed
 from netc.data.transform import Transformer
@@ -65,6 +65,7 @@ class AnnotatedFeed(RecordFeed):
         super().__init__(param, seed, fail)
         p, t = param.annotated_data_param, param.transform_param
         self._samplers, self._seed, self._name = p.batch_sampler, seed, param.name
+        self._fail = fail
         for sampler in self._samplers:
             boxes.check_sampler(sampler, fail)
         self._resize: ResizeParameter | None = _one(t, "resize_param", fail)
@@ -79,12 +80,12 @@ class AnnotatedFeed(RecordFeed):
         self._distort = Distort(t.distort_param, seed, param.name, fail)
         self._transformer = Transformer(t, phase, seed, param.name, fail)
         self._shape_of = lru_cache(self._transformer.output_shape)
-        places = self._positions(0)
+        start = self._order.at(0, 1)
         with failing(fail, "source"):
-            first, *others = self._read(places)
+            (first,) = self._read(start)
         self._typed = first.HasField("type") or p.HasField("anno_type")
         self._own_type = not p.HasField("anno_type")
-        with failing(fail, "source"), located(lambda: self._source.where(places[0])):
+        with failing(fail, "source"), located(lambda: self._source.where(start[0])):
             image = self._pixels(first)
         channels = image.shape[2] if image.ndim == 3 else 1
         self._distort.check(channels, fail)
@@ -93,8 +94,8 @@ class AnnotatedFeed(RecordFeed):
         if self._resize:
             image = resize(image, self._resize, 0)
         row = self._transformer.output_shape((channels, *image.shape[:2]), fail)
-        count = sum(len(boxes.rows_of(message)) for message in (first, *others))
-        label = (1, 1, boxes.length(count), boxes.ROW) if self._typed else (self._batch, 1, 1, 1)
+        check_size((self._batch, *row), fail, "batch_size")
+        label = (1, 1, self._length(), boxes.ROW) if self._typed else (self._batch, 1, 1, 1)
         self.shapes = ((self._batch, *row), label)[: self._tops]
         self.dtypes = (np.dtype(np.float32),) * self._tops
         self.has_boxes = self._typed and self._tops > 1
@@ -123,6 +124,12 @@ class AnnotatedFeed(RecordFeed):
         varied = ([f"{name} {_told(value)}" for name, value in drawn.items()] for drawn in told)
         each = zip(varied, placed, strict=True)
         return tuple(", ".join(filter(None, [*changes, place])) for changes, place in each)
+
+    def _length(self) -> int:
+        """Room for the boxes of the first batch."""
+        with failing(self._fail, "source"):
+            messages = self._read(self._positions(0))
+        return boxes.length(sum(len(boxes.rows_of(message)) for message in messages))
 
     def _read(self, positions: Sequence[int]) -> list[AnnotatedDatum]:
         messages = []
@@ -245,6 +252,7 @@ def _check(
                 f"{p.height} and {p.width}",
                 "resize_param",
             )
+        check_size((batch, p.height, p.width), fail, "resize_param")
         if p.resize_mode == ResizeParameter.FIT_SMALL_SIZE and batch != 1:
             fail(f"Only support batch size of 1 for FIT_SMALL_SIZE, got {batch}.", "resize_mode")
     if expand and expand.max_expand_ratio <= 1:

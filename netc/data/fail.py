@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from netc.errors import DataError, Errors, NetcError
 from netc.load import nearby
 
 EXCERPT = 80  # characters of a wrong line that are told
+INT_MAX = 2**31 - 1  # elements that a blob has at most
 
 
 class Fail(Protocol):
@@ -61,6 +63,20 @@ def excerpt(text: str) -> str:
 def dims(shape: Sequence[int]) -> str:
     """A shape as people read it: 3 x 28 x 28."""
     return " x ".join(map(str, shape))
+
+
+def oversize(shape: Sequence[int]) -> str | None:
+    """What is wrong with a blob of 2^31 elements or more. Caffe: blob.cpp, Reshape."""
+    count = math.prod(shape)
+    if count <= INT_MAX:
+        return None
+    return f"blob size exceeds INT_MAX: {dims(shape)} is {count} elements, {INT_MAX} are the most"
+
+
+def check_size(shape: Sequence[int], fail: Fail, field: str) -> None:
+    """A top of a data layer is no larger than a blob can be."""
+    if wrong := oversize(shape):
+        fail(wrong, field)
 
 
 def check_same(shape: Sequence[int], first: Sequence[int], what: str) -> None:

@@ -200,7 +200,7 @@ class ImageFeed:
 
     @cached_property
     def _first_size(self) -> tuple[int, ...]:
-        row = self._batch_rows(0)[0]
+        row = self._rows[self._order.at(0, 1)[0]]
         with failing(self._fail, "source"), located(lambda: row.where):
             return self._image(row, 0, self._resized).shape[1:]
 

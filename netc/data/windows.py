@@ -12,7 +12,7 @@ import numpy as np
 
 from netc.data.datum import planes
 from netc.data.draws import below, draws
-from netc.data.fail import Fail, dims, excerpt, failing, located
+from netc.data.fail import Fail, check_size, dims, excerpt, failing, located
 from netc.data.images import decode, read_file
 from netc.data.mean_file import read_mean
 from netc.errors import DataError
@@ -76,6 +76,8 @@ class WindowFeed:
         if 2 * p.context_pad >= self._crop:
             what = f"context_pad {p.context_pad} on both sides leaves nothing of crop_size"
             fail(f"{what} {self._crop}", "context_pad")
+        self.shapes = ((p.batch_size, 3, self._crop, self._crop), (p.batch_size,))
+        check_size(self.shapes[0], fail, "crop_size")
         self._p, self._fail, self._mirror = p, fail, transform.mirror
         self._scale = np.float32(p.scale if p.HasField("scale") else transform.scale)
         foreground = int(np.float32(p.batch_size) * np.float32(p.fg_fraction))
@@ -83,7 +85,6 @@ class WindowFeed:
         self._seed, self._name = seed, param.name
         self._mean = self._read_mean(transform.mean_file, list(transform.mean_value))
         self._file = cache(read_file) if p.cache_images else read_file
-        self.shapes = ((p.batch_size, 3, self._crop, self._crop), (p.batch_size,))
 
     @property
     def epoch_size(self) -> None:

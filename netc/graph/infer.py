@@ -130,6 +130,7 @@ class _Inference:
         d = LayerDef(node.param, bottoms, len(node.tops), *place, self.plan, self.seed, **known)
         with _naming(node, bottoms):
             layer = node.kind.setup(d)
+        d.check_sizes(*_blobs(layer))
         self.count_params(node, len(layer.blobs) + len(layer.state))
         for i, spec in enumerate(layer.blobs):
             if wrong := problem(spec.filler, spec.shape):
@@ -149,6 +150,7 @@ class _Inference:
         if layer.feed is not None and self.missing is None:
             _ = layer.feed.epoch_size  # opens the source: what is missing is told before a batch is
         tops = layer.external if layer.external is not None else _shapes(node, bottoms)
+        d.check_sizes(*(top.shape for top in tops))
         if len(tops) != len(node.tops):
             raise ShapeError(
                 f"layer '{node.name}' ({node.param.type}) gives {len(tops)} tops, "

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
+from netc.data.fail import oversize
 from netc.data.feeds import Feed
 from netc.errors import NetcError, ShapeError, did_you_mean
 from netc.fillers import problem
-from netc.prototxt import SourceMap
-from netc.schema import FillerParameter, LayerParameter, Phase
+from netc.prototxt import Path, SourceMap
+from netc.schema import FillerParameter, LayerParameter, Phase, is_repeated
 
 if TYPE_CHECKING:
     import jax
@@ -130,13 +131,16 @@ class LayerDef:
     def fail(
         self,
         message: str,
-        field: str | None = None,
+        field: str | Path | None = None,
         index: int = -1,
         hint: str | None = None,
         kind: type[NetcError] = ShapeError,
     ) -> NoReturn:
-        """Raise an error at the layer, or at the field of it that is wrong."""
-        where = self.source.find(field, index) if field else self.source.span
+        """Raise an error at the layer, or at the field of it that is wrong: a name, or a path."""
+        if isinstance(field, tuple):
+            where = self.source.at(*field)
+        else:
+            where = self.source.find(field, index) if field else self.source.span
         what = f"{message} (layer '{self.param.name}', {self.param.type})"
         raise kind(what, where, hint)
 
@@ -150,6 +154,16 @@ class LayerDef:
                 "bottom",
                 bottom,
             )
+
+    def check_sizes(self, *shapes: Shape) -> None:
+        """Blobs of these shapes can be; the error is at the largest number of the layer.
+
+        For all blobs it is called once the layer is set up; a layer that makes arrays of the size
+        of its fields before calls it itself.
+        """
+        for shape in shapes:
+            if wrong := oversize(shape):
+                self.fail(wrong, max(_numbers(self.param), default=(0, ()))[1])
 
     def axis(self, axis: int, bottom: int = 0, field: str = "axis") -> int:
         """The axis counted from the front. Caffe: blob.hpp, CanonicalAxisIndex."""
@@ -165,6 +179,18 @@ class LayerDef:
         if wrong := problem(filler, shape):
             self.fail(wrong[0], field, hint=wrong[1])
         return BlobSpec(shape, filler)
+
+
+def _numbers(message: Any, path: Path = ()) -> Iterator[tuple[int, Path]]:
+    """The whole numbers that a message holds, each with its path."""
+    for field, value in message.ListFields():
+        several = is_repeated(field)
+        for i, one in enumerate(value if several else [value]):
+            at = (*path, field.name, i) if several else (*path, field.name)
+            if field.message_type:
+                yield from _numbers(one, at)
+            elif type(one) is int and not field.enum_type:
+                yield one, at
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -293,8 +293,10 @@ def dummy_data(d: LayerDef) -> Layer:
         keys = jax.random.split(rng, d.tops) if drawn else (None,) * d.tops
         tops = []
         for key, filler, shape in zip(keys, fillers, shapes, strict=True):
-            draw = traced_draw(key) if filler.type != "constant" else None
-            tops.append(jnp.asarray(fill(filler, shape, draw), jnp.float32))
+            if filler.type == "constant":
+                tops.append(jnp.full(shape, filler.value, jnp.float32))
+            else:
+                tops.append(jnp.asarray(fill(filler, shape, traced_draw(key)), jnp.float32))
         return tuple(tops), state
 
     return Layer(apply, random=drawn)

@@ -93,6 +93,7 @@ def resample_weights(d: LayerDef) -> list[np.ndarray]:
     scaled = p.HasField("factor") and not (p.height or p.width)
     given = [int(n * p.factor) for n in size] if scaled else ()
     out = _size(d, "resample_param", ("height", "width"), given)
+    d.check_sizes((*d.bottoms[0].shape[:2], *out))
     scales = [np.float32(n) / np.float32(m) for n, m in zip(size, out, strict=True)]
     antialias = bool(p.antialias and max(scales) > 1)
     return [
@@ -168,6 +169,7 @@ def accum(d: LayerDef) -> Layer:
         d.fail("Need at least two bottom blobs (one as reference)", "have_reference")
     sizes = [x.shape[2:] for x in d.bottoms[:joined]]
     out = joint_size(d)
+    d.check_sizes(*((*x.shape[:2], *out) for x in d.bottoms[:joined]))
     weights = [
         [lowering.resize.between_corners(n, m) for n, m in zip(size, out, strict=True)]
         for size in sizes

@@ -72,6 +72,7 @@ def unpool(d: LayerDef) -> Layer:
             1,
         )
     size = _unpooled_size(d)
+    d.check_sizes((*shape[:2], *size))
     layer = stateless(lambda blobs, x, mask: lowering.pool.unpool(d.plan, x, mask, size))
     return layer._replace(labels=LabelRule(1, size[0] * size[1], index=True))
 
@@ -144,6 +145,7 @@ def interp(d: LayerDef) -> Layer:
     out = _interpolated_size(d, size)
     if min(out) < 1:
         d.fail(f"height and width should be positive, got {dims(out)}", "interp_param")
+    d.check_sizes((*shape[:2], *out))
     weights = [lowering.resize.between_corners(n, m) for n, m in zip(size, out, strict=True)]
 
     def forward(blobs, x, *like, layout="NCHW"):

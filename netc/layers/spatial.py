@@ -205,6 +205,7 @@ def transform(d: LayerDef) -> Transform:
     for n, field in zip(out, ("output_H", "output_W"), strict=True):
         if n < 1:
             d.fail(f"{field} must be greater than 0, got {n}", field)
+    d.check_sizes((count, channels, *out))
     given = d.bottoms[1].shape
     fixed = [f for f in FIXED if p.HasField(f)]
     if given[:1] != (count,) or math.prod(given[1:]) != 6 - len(fixed):

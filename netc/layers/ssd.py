@@ -38,6 +38,7 @@ def prior_box(d: LayerDef) -> Layer:
     image = _given_pair(d, "img_size", "img_h", "img_w") or _image_size(d)
     step = _given_pair(d, "step", "step_h", "step_w") or (image[0] / height, image[1] / width)
     sizes, offsets = _prior_sizes(d), _offsets(d)
+    d.check_sizes((1, 2, 4 * height * width * len(sizes) * len(offsets)))
     wh = np.array([(w, h) for w, h in sizes for _ in offsets], np.float64)
     shift = np.array(offsets * len(sizes), np.float64)
     cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)[:, :, None]
@@ -314,13 +315,16 @@ def detection_evaluate(d: LayerDef) -> Layer:
             f"overlap_threshold must be greater than 0, got {p.overlap_threshold:g}",
             "overlap_threshold",
         )
-    classes = np.array([c for c in range(p.num_classes) if c != p.background_label_id], int)
+    background = min(p.background_label_id, p.num_classes)
+    others = p.num_classes - (background < p.num_classes)
+    d.check_sizes((1, 1, others + found[2], 5))
     sizes = _image_sizes(d)
 
     def apply(blobs, state, rng, *bottoms):
         found, truth = (lax.stop_gradient(b)[0, 0] for b in bottoms)
         counted = (truth[:, 0] != -1) & ((truth[:, 7] == 0) | p.evaluate_difficult_gt)
-        names = jnp.asarray(classes, found.dtype)
+        names = jnp.arange(others)
+        names = jnp.where(names < background, names, names + 1).astype(found.dtype)
         counts = ((truth[None, :, 1] == names[:, None]) & counted[None]).sum(1)
         counts = counts.astype(found.dtype)
         least = jnp.full_like(counts, -1)

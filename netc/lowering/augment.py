@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
-import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from netc.lowering.sample import bilinear
 
@@ -51,8 +50,8 @@ def _turn(c: Coefficients) -> tuple[Array, Array, Array]:
 
 def pixels(size: Sequence[int], dtype: jnp.dtype) -> Pair:
     """x and y of all pixels, (1, P) each."""
-    rows, columns = np.indices(size).reshape(2, 1, -1)
-    return jnp.asarray(columns, dtype), jnp.asarray(rows, dtype)
+    rows, columns = (lax.broadcasted_iota(dtype, size, i).reshape(1, -1) for i in (0, 1))
+    return columns, rows
 
 
 def moved(images: Array, c: Coefficients, size: Sequence[int]) -> Array:

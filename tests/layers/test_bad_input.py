@@ -322,6 +322,7 @@ from ..layer_cases import (  # noqa: E402
     recurrent_bad,
     segment_bad,
     select_bad,
+    sizes_bad,
     spatial_bad,
     video_bad,
 )
@@ -331,7 +332,7 @@ ROWS = [
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
     *segment_bad.BAD, *face_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD, *flow_bad.BAD,
-    *python_bad.BAD,
+    *python_bad.BAD, *sizes_bad.BAD,
 ]  # fmt: skip
 
 
