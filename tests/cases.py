@@ -369,6 +369,7 @@ from .layer_cases import (  # noqa: E402
     flow_augment,
     inputs,
     loss,
+    margins,
     neuron,
     norm,
     python,
@@ -384,7 +385,7 @@ from .layer_cases import (  # noqa: E402
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
-    *segment.CASES, *face.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
+    *segment.CASES, *face.CASES, *margins.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
     *conv.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *flow_augment.CASES,
     *inputs.CASES, *python.CASES,
 ]  # fmt: skip

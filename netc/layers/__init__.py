@@ -13,6 +13,7 @@ from netc.layers import (  # noqa: F401
     flow_files,
     inputs,
     loss,
+    margins,
     multibox,
     neuron,
     norm,

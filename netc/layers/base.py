@@ -60,6 +60,8 @@ class Layer(NamedTuple):
     state_first before them.
     read: what a file holds for this layer as this layer would have it, where programs wrote it
     otherwise.
+    rewrite: (blobs) -> blobs, what a pass writes over its blobs before it reads them; an iteration
+    of training moves these.
     memory: carried likewise, but in no file and not shared; `apply` has it after the state. clock:
     the first of it is the iteration of the training, 0 outside one.
     channels_last: the same function on (N, H, W, C) arrays. prefers_last: it is the quicker one
@@ -93,6 +95,7 @@ class Layer(NamedTuple):
     shapes: Callable[..., tuple[Shape, ...]] | None = None
     state_first: bool = False
     read: Callable[[LayerWeights], LayerWeights] | None = None
+    rewrite: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
 
     @property
     def stored(self) -> tuple[tuple[BlobSpec, bool], ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import lowering
 from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
-from netc.layers.loss import check_first_axis, check_one_each, one_hot
+from netc.layers.loss import check_first_axis, check_one_each, one_hot, with_gradient_of
 from netc.lazy import jax, jnp, lax
 
 EPSILON = float(np.float32(1e-6))
@@ -62,7 +62,8 @@ def normalize_features(d: LayerDef) -> Layer:
     """Divide by the norm over channels: (N, C, *S) -> the same shape; a second top holds the norm.
 
     L2: sqrt(sum x^2 + 1e-6); L1: sum |x| + 1e-6. The norm is (N, 1, H, W); only with bp_norm does
-    its gradient go back. Wang et al. 2017; happynear: normalize_layer.cpp.
+    its gradient go back. With fix_gradient the gradient through the quotient is multiplied by the
+    norm. Wang et al. 2017; happynear: normalize_layer.cpp.
     """
     p, shape = d.param.normalize_param, d.bottoms[0].shape
     if not 2 <= len(shape) <= 4:
@@ -74,8 +75,6 @@ def normalize_features(d: LayerDef) -> Layer:
         d.fail(
             f"Unknown normalize type: {p.normalize_type} (known types: L1, L2)", "normalize_type"
         )
-    if p.fix_gradient:
-        d.fail("fix_gradient is not carried out", "fix_gradient")
     told = (*shape, 1, 1)[:4]
     told = (told[0], 1, *told[2:])
 
@@ -85,7 +84,9 @@ def normalize_features(d: LayerDef) -> Layer:
         else:
             norm = lowering.elementwise.absolute(x).sum(1, keepdims=True) + EPSILON
         seen = norm if p.bp_norm else lax.stop_gradient(norm)
-        return (x / norm, seen.reshape(told))[: d.tops]
+        y = x / norm
+        y = with_gradient_of(lax.stop_gradient(norm) * y, y) if p.fix_gradient else y
+        return (y, seen.reshape(told))[: d.tops]
 
     return stateless(forward)
 

@@ -17,6 +17,7 @@ from netc.layers.base import (
     stateless,
     stochastic,
 )
+from netc.layers.loss import with_gradient_of
 from netc.lazy import jax, jnp
 from netc.schema import ExpParameter, FillerParameter, LogParameter
 
@@ -103,6 +104,24 @@ def sigmoid(d: LayerDef) -> Layer:
 
 def _sigmoid(x):
     return 0.5 * jnp.tanh(0.5 * x) + 0.5
+
+
+EDGE = float(np.float32(1) - np.float32(1e-4))
+
+
+@register("Arccos", bottoms=1, tops=1, in_place=True)
+def arccos(d: LayerDef) -> Layer:
+    """The angle in radians whose cosine is x, bounded by 1e-4 from 1 and -1.
+
+    The gradient is -1 / sqrt(1 - x^2) of the bounded x, outside as well. happynear:
+    arccos_layer.cu.
+    """
+
+    def forward(x):
+        near = jax.lax.stop_gradient(jnp.clip(x, -EDGE, EDGE))
+        return with_gradient_of(-x / jnp.sqrt(1 - near * near), jnp.arccos(near))
+
+    return elementwise(forward)
 
 
 @register("Swish", bottoms=1, tops=1, in_place=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from netc.layers.loss import (
     with_gradient_of,
 )
 from netc.lazy import jax, jnp, lax
-from netc.schema import LossParameter
+from netc.schema import FocalLossParameter, LossParameter
 
 MAX_NLL = -math.log(np.finfo(np.float32).tiny)  # 87.3365
 
@@ -124,6 +125,75 @@ def softmax_with_loss_ohem(d: LayerDef) -> Layer:
     It has no gradient: BoxAnnotatorOHEM chooses by it. R-FCN: softmax_loss_ohem_layer.cpp.
     """
     return softmax_with_loss(d)
+
+
+@register(
+    "FocalLoss", bottoms=2, tops=(1, 2), loss=True, no_gradient=(1,), dialects=("focal-loss",),
+    fields=("focal_loss_param",),
+)  # fmt: skip
+def focal_loss(d: LayerDef) -> Layer:
+    """Multinomial logistic loss that hardly counts what is right: scores, labels.
+
+    L = -alpha sum (1 - p)^gamma log max(p, FLT_MIN) / norm, p the label's softmax, over positions
+    whose label is not ignore_label; alpha is 0.25 by default. The second top holds the
+    probabilities. Lin et al. 2017; Focal-Loss: focal_loss_layer.cpp.
+    """
+    p = d.param.focal_loss_param
+    if p.type == FocalLossParameter.ONEADDP:
+        at = "focal_loss_param", "type"
+        d.fail("ONEADDP is a type of happynear alone", at, hint='dialect: "happynear"')
+    alpha = p.alpha if p.HasField("alpha") else 0.25
+    return _focal(d, lambda own: (alpha * (1 - own) ** p.gamma, 1 - own, -1))
+
+
+@register(
+    "FocalLoss", bottoms=2, tops=(1, 2), loss=True, no_gradient=(1,), dialects=("happynear",),
+    fields=("focal_loss_param",),
+)  # fmt: skip
+def focal_loss_of_faces(d: LayerDef) -> Layer:
+    """Multinomial logistic loss weighted by (alpha - p)^gamma, or under ONEADDP (alpha + p)^gamma.
+
+    As FocalLoss, alpha being 1 by default. The gradient of the weight w is taken as gamma w /
+    (1 - p), or gamma w / (1 + p). happynear: focal_loss_layer.cpp.
+    """
+    p = d.param.focal_loss_param
+    sign = 1 if p.type == FocalLossParameter.ONEADDP else -1
+    return _focal(d, lambda own: ((p.alpha + sign * own) ** p.gamma, 1 + sign * own, sign))
+
+
+TINY = 1e-10  # what 1 - p is at least, where it divides
+
+
+def _focal(d: LayerDef, weight: Callable[[Any], tuple[Any, Any, int]]) -> Layer:
+    """weight: p -> its weight, and what stands for the gradient of that: sign gamma w / distance.
+
+    The gradient to the scores is (w + gamma sign w / distance p log p) (p - [label]).
+    """
+    check_first_axis(d)
+    p, shape = d.param.focal_loss_param, d.bottoms[0].shape
+    for field, least in (("gamma", 0), ("alpha", 1e-30)):
+        if getattr(p, field) < least:
+            bound = "larger than zero" if least else "larger than or equal to zero"
+            d.fail(f"{field} must be {bound}, got {getattr(p, field):g}", field)
+    axis = d.axis(d.param.softmax_param.axis)
+    outer, classes, inner = check_labels(d, axis, "softmax")
+    ignore = ignored_label(d)
+    norm = normalizer(d, normalization(d), outer, inner)
+
+    def forward(blobs, x, label):
+        log_p = jax.nn.log_softmax(x.reshape(outer, classes, inner), axis=1)
+        label = label.astype(jnp.int32).reshape(outer, inner)
+        keep = counted(label, ignore)
+        nll = -jnp.where(one_hot(label, classes), log_p, 0).sum(1)
+        least = lax.stop_gradient(jnp.minimum(nll, MAX_NLL))
+        own = lax.stop_gradient(jnp.exp(-nll))
+        w, distance, sign = weight(own)
+        slope = w - sign * p.gamma * w / jnp.maximum(distance, TINY) * least * own
+        each = jnp.where(keep, with_gradient_of(slope * nll, w * least), 0)
+        loss = each.sum() / norm(keep.sum().astype(x.dtype))
+        return (loss, lax.stop_gradient(jnp.exp(log_p)).reshape(shape))[: d.tops]
+
+    return stateless(forward)._replace(labels=LabelRule(1, classes, ignore))
 
 
 def _fraction(d: LayerDef) -> float:

@@ -22,6 +22,8 @@ WEIGHTED = {
     "Deconvolution": "convolution_param",
     "DepthwiseConvolution": "convolution_param",
     "InnerProduct": "inner_product_param",
+    "LargeMarginInnerProduct": "largemargin_inner_product_param",
+    "MarginInnerProduct": "margin_inner_product_param",
     "Embed": "embed_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",

@@ -33,7 +33,12 @@ def _deconvolution(s: Sizes) -> int:
 
 
 def _inner_product(s: Sizes) -> int:
-    return 2 * math.prod(s.tops[0][:-1]) * math.prod(s.weight)
+    rows = math.prod(s.tops[0][:-1])
+    return 2 * s.tops[0][-1] * math.prod(s.bottoms[0]) if rows else 0
+
+
+def _inner_distance(s: Sizes) -> int:
+    return _inner_product(s) // 2 * 3
 
 
 def _pooling(s: Sizes) -> int:
@@ -110,6 +115,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Deconvolution": _deconvolution,
     "Deconvolution3D": _deconvolution,
     "InnerProduct": _inner_product,
+    "InnerDistance": _inner_distance,
+    **dict.fromkeys(("LargeMarginInnerProduct", "MarginInnerProduct"), _inner_product),
     "Pooling": _pooling,
     "SPP": _spp,
     "LSTM": _recurrent,
@@ -145,6 +152,7 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "BNLL": each(4),
     "AbsVal": each(1),
     "Clip": each(2),
+    "Arccos": each(8),
     "Threshold": each(1),
     "Power": each(3),
     "Exp": each(3),
@@ -153,6 +161,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Sigmoid": each(4),
     "Softmax": each(5),
     "SoftmaxWithLoss": each(5),
+    "FocalLoss": each(8),
+    **dict.fromkeys(("LabelSpecificAdd", "LabelSpecificMargin", "LabelSpecificAffine"), moves),
     "EuclideanLoss": each(3),
     "SigmoidCrossEntropyLoss": each(8),
     "MultinomialLogisticLoss": each(1),

@@ -135,7 +135,7 @@ def make_step(
     ) -> tuple[Carry, Metrics]:
         state, loss, values = carry.state, jnp.zeros((), jnp.float32), {}
         state = state | {k: carry.iteration.astype(jnp.float32) for k in graph.clocks}
-        sums = carry.sums
+        sums, carry = carry.sums, carry._replace(blobs=rewritten(graph, carry.blobs))
         total: Any = None
         sunk: tuple[Arrays, ...] = ()
         for i, (gradient, inputs) in enumerate(zip(each, passes, strict=True)):
@@ -207,6 +207,21 @@ def _ending(
         return moved, metrics
 
     return end
+
+
+def rewritten(graph: Graph, blobs: Arrays) -> Arrays:
+    """The blobs that move as the layers of a pass write them over."""
+    blobs = dict(blobs)
+    for node in graph.nodes:
+        if node.set_up.rewrite and blobs.keys() >= set(node.blobs):
+            blobs.update(
+                zip(
+                    node.blobs,
+                    node.set_up.rewrite(tuple(blobs[k] for k in node.blobs)),
+                    strict=True,
+                )
+            )
+    return blobs
 
 
 def places(graph: Graph) -> Carry:

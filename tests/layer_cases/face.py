@@ -52,6 +52,9 @@ CASES = [
         ("normalize_type: 'L2' bp_norm: true", (5, 3), lambda x: x / norm(x, 2)),
     )
 ] + [
+    LayerCase("Normalize", "normalize_param { fix_gradient: true }", [X], [X],
+        lambda x: x / norm(x, 2), smooth=()),
+] + [
     LayerCase("Normalize", f"normalize_param {{ {fields} }}", [x], [x, told],
         lambda x, k=power: (x / norm(x, k), column(x, k)), smooth=smooth)
     for fields, x, told, power, smooth in (

@@ -30,8 +30,6 @@ BAD = [
     Bad("TripletLoss", "", [()] * 3, f"{ONE_SHAPE} bottom[0] is (), bottom[0] is ()", FIRST),
     Bad("Normalize", "normalize_param { normalize_type: ^'L3' }", [(2, 3)],
         "Unknown normalize type: L3 (known types: L1, L2)"),
-    Bad("Normalize", "normalize_param { fix_gradient: ^true }", [(2, 3)],
-        "fix_gradient is not carried out"),
     Bad("Normalize", "normalize_param { bp_norm: true }", [(5,)],
         "the axes of bottom 'x0' must be 2 to 4, it is 5", FIRST),
 ]

@@ -316,6 +316,7 @@ from ..layer_cases import (  # noqa: E402
     flow_bad,
     inputs_bad,
     loss_bad,
+    margins_bad,
     neuron_bad,
     norm_bad,
     python_bad,
@@ -330,7 +331,7 @@ from ..layer_cases import (  # noqa: E402
 ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
-    *segment_bad.BAD, *face_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
+    *segment_bad.BAD, *face_bad.BAD, *margins_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
     *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD, *flow_bad.BAD,
     *python_bad.BAD, *sizes_bad.BAD,
 ]  # fmt: skip

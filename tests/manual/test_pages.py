@@ -31,6 +31,7 @@ OWN = sorted(n for n, k in LAYERS.items() if k.setup.__module__.startswith("netc
 KINDS = [kind for name in OWN for kind in LAYERS[name].variants]
 CARRIED = {"BatchNorm": 3, "DataAugmentation": 3, "BN (pspnet)": 2, "BN (parsenet)": 2, "SyncBN": 2}
 CARRIED |= {"BatchNorm (nvcaffe)": 3, "BatchNorm (intel)": 3}
+CARRIED |= {"LabelSpecificMargin": 1, "LabelSpecificAffine": 1}
 PLAN = Plan("cpu")
 
 
