@@ -364,6 +364,7 @@ from .layer_cases import (  # noqa: E402
     affine,
     bn,
     conv,
+    crf,
     face,
     flow,
     flow_augment,
@@ -386,6 +387,6 @@ CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *segment.CASES, *face.CASES, *margins.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
-    *conv.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *flow_augment.CASES,
+    *conv.CASES, *crf.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *flow_augment.CASES,
     *inputs.CASES, *python.CASES,
 ]  # fmt: skip

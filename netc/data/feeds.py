@@ -15,6 +15,7 @@ from netc.data.fail import Fail, check_same, failing, located, plain_fail
 from netc.data.hdf5 import HDF5Feed
 from netc.data.images import KINDS, ImageFeed
 from netc.data.maps import FileFeed
+from netc.data.matlab import MatFeed
 from netc.data.records import RecordFeed
 from netc.data.segments import SegmentFeed
 from netc.data.transform import Images, Transformer
@@ -163,6 +164,7 @@ FEEDS = {
     "ImageSegData": SegmentFeed,
     "ImgReader": FileFeed,
     "FloatReader": FileFeed,
+    "MatRead": MatFeed,
 }
 
 

@@ -5,6 +5,7 @@ from netc.layers import (  # noqa: F401
     affine,
     bn,
     conv,
+    crf,
     dense,
     distance,
     face,
@@ -31,6 +32,7 @@ from netc.layers import (  # noqa: F401
     spatial,
     ssd,
     video,
+    weak,
 )
 from netc.layers.base import LAYERS as LAYERS
 from netc.layers.base import BlobSpec as BlobSpec

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 
 import numpy as np
 
-from netc.data import maps
+from netc.data import maps, matlab
+from netc.data.fail import failing
 from netc.errors import DataError
 from netc.files import atomic
 from netc.layers.base import Layer, LayerDef, dims, elementwise, register
@@ -32,14 +34,17 @@ def _writer(
         for n, image in enumerate(images):
             which = f"{k:07}({n:03})" if len(images) > 1 else f"{k:07}"
             own = os.path.join(p.folder, f"{p.prefix}{which}{p.suffix}.{suffix}")
-            path = p.file or own
-            try:
-                with atomic(path) as file:
-                    file.write(encode(image))
-            except OSError as e:
-                raise DataError(f"Cannot open file for writing: {e.strerror or e}", path) from None
+            _write(p.file or own, encode(image))
 
     return elementwise(lambda x: ())._replace(sink=sink)
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        with atomic(path) as file:
+            file.write(content)
+    except OSError as e:
+        raise DataError(f"Cannot open file for writing: {e.strerror or e}", path) from None
 
 
 @register("FLOWriter", bottoms=1, tops=0)
@@ -103,4 +108,45 @@ def img_reader(d: LayerDef) -> Layer:
 @register("FloatReader", bottoms=0, tops=1)
 def float_reader(d: LayerDef) -> Layer:
     """A .float3 file, `num` times: (num, C, H, W). FlowNet2: floatreader_layer.cpp."""
+    return from_source(d)
+
+
+@register("MatWrite", bottoms=(1, None), tops=0)
+def mat_write(d: LayerDef) -> Layer:
+    """Write blobs to MATLAB's files, which MatRead reads: prefix, name, _blob_0.mat and so on.
+
+    In every period-th pass. The name is iter_, the pass, or that in the pass's line of `source`,
+    without its last `strip` characters. A file holds `data`, (W, H, C, N).
+    DeepLab: mat_write_layer.cpp.
+    """
+    p = d.param.mat_write_param
+    if p.period < 1:
+        d.fail(f"period must be positive, got {p.period}", "period")
+    if p.strip < 0:
+        d.fail(f"Strip cannot be negative, got {p.strip}", "strip")
+    names = None
+    if p.HasField("source"):
+        with failing(functools.partial(d.fail, kind=DataError), "source"):
+            names = matlab.read_names(p.source, p.strip)
+
+    def sink(k: int, *bottoms: np.ndarray) -> None:
+        if k % p.period:
+            return
+        if names is not None and k >= len(names):
+            what = f"Test has run for more iterations than it was supposed to: pass {k}"
+            raise DataError(f"{what}, {len(names)} names", p.source)
+        name = f"iter_{k}" if names is None else names[k]
+        for i, x in enumerate(bottoms):
+            _write(f"{p.prefix}{name}_blob_{i}.mat", matlab.mat(x))
+
+    return elementwise(lambda *xs: ())._replace(sink=sink)
+
+
+@register("MatRead", bottoms=0, tops=(1, None))
+def mat_read(d: LayerDef) -> Layer:
+    """Blobs out of MATLAB's files, one for each example and top: (N, C, H, W).
+
+    Their names are prefix, a line of `source` without its last `strip` characters, _blob_0.mat and
+    so on; a file holds `data`, (W, H, C). DeepLab: mat_read_layer.cpp.
+    """
     return from_source(d)

@@ -27,7 +27,7 @@ from netc.lazy import jax, jnp
 from netc.schema import BlobShape, FillerParameter, ImageListParameter, LayerParameter, Phase
 
 T = TypeVar("T")
-FILES = ("source", "mean_file", "file")  # fields that name them
+FILES = ("source", "mean_file", "file", "prefix")  # fields that name them
 # Fields of forks that layers of images carry out.
 CROP = tuple(f"transform_param.{field}" for pair in CROPS[1:] for field in pair)
 OF_SEGMENTS = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netc.lowering import elementwise as elementwise
     from netc.lowering import lrn as lrn
     from netc.lowering import norm as norm
+    from netc.lowering import permutohedral as permutohedral
     from netc.lowering import platform as platform
     from netc.lowering import pool as pool
     from netc.lowering import recurrent as recurrent
@@ -38,6 +39,7 @@ _MODULES = (
     "elementwise",
     "lrn",
     "norm",
+    "permutohedral",
     "platform",
     "pool",
     "recurrent",

@@ -16,6 +16,7 @@ SCORES = ("score", "label")
 DEPTHWISE = 'convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }'
 
 FIELDS = {
+    "AdaptiveBiasChannel": "adaptive_bias_channel_param { bg_portion: 0.3 fg_portion: 0.2 }",
     "AnnotatedData": 'data_param { source: "trainval_lmdb" batch_size: 32 backend: LMDB } '
     "annotated_data_param { batch_sampler { max_sample: 1 max_trials: 1 } batch_sampler { sampler "
     "{ min_scale: 0.3 min_aspect_ratio: 0.5 max_aspect_ratio: 2 } sample_constraint { "
@@ -24,6 +25,7 @@ FIELDS = {
     "resize_param { height: 300 width: 300 } expand_param { prob: 0.5 max_expand_ratio: 4 } }",
     "Accum": "accum_param { have_reference: true }",
     "Accuracy": "accuracy_param { top_k: 5 }",
+    "BiasChannel": "bias_channel_param { bg_bias: 0.2 fg_bias: 0.5 }",
     "BN (parsenet)": "bn_param { scale_filler { value: 1 } var_eps: 1e-10 }",
     "BN (pspnet)": "bn_param { slope_filler { value: 1 } momentum: 0.95 }",
     "BN (segnet)": "bn_param { scale_filler { value: 1 } shift_filler { value: 0.001 } }",
@@ -53,12 +55,16 @@ FIELDS = {
     'weight_filler { type: "bilinear" } }',
     "Deconvolution3D": "convolution3d_param { num_output: 8 kernel_size: 2 kernel_depth: 2 "
     "stride: 2 temporal_stride: 2 }",
+    "DenseCRF": "dense_crf_param { max_iter: 10 pos_w: 3 pos_xy_std: 3 bi_w: 4 bi_xy_std: 49 "
+    "bi_rgb_std: 5 output_probability: false }",
     "DenseImageData": 'dense_image_data_param { source: "train.txt" batch_size: 4 shuffle: true }',
     "DepthwiseConvolution": DEPTHWISE,
     "BoxAnnotatorOHEM": "box_annotator_ohem_param { roi_per_img: 128 }",
     "DetectionEvaluate": "detection_evaluate_param { num_classes: 21 overlap_threshold: 0.5 }",
     "DetectionOutput": "detection_output_param { num_classes: 3 code_type: CENTER_SIZE "
     "confidence_threshold: 0.01 keep_top_k: 200 nms_param { nms_threshold: 0.45 top_k: 400 } }",
+    "DomainTransform": "domain_transform_param { spatial_sigma: 100 range_sigma: 1 }",
+    "DomainTransformForwardOnly": "domain_transform_param { spatial_sigma: 100 range_sigma: 1 }",
     "Downsample": "downsample_param { top_height: 6 top_width: 8 }",
     "Dropout": "dropout_param { dropout_ratio: 0.5 }",
     "DummyData": "dummy_data_param { shape { dim: 64 dim: 3 dim: 32 dim: 32 } "
@@ -105,8 +111,12 @@ FIELDS = {
     "LpqLoss": "lpq_loss_param { p: 2 q: 0.5 }",
     "MarginInnerProduct": "margin_inner_product_param { num_output: 10 type: QUADRUPLE base: 1000 "
     f"gamma: 0.12 power: 1 lambda_min: 5 {XAVIER} }}",
+    "MatRead": 'mat_read_param { prefix: "features/" source: "names.txt" batch_size: 8 }',
+    "MatWrite": 'mat_write_param { prefix: "features/" source: "names.txt" }',
     "Mean": "mean_param { operation: SUBTRACT value: 104 value: 117 value: 123 }",
     "MemoryData": "memory_data_param { batch_size: 64 channels: 1 height: 28 width: 28 }",
+    "MultiStageMeanfield": "multi_stage_meanfield_param { num_iterations: 5 theta_alpha: 160 "
+    "theta_beta: 3 theta_gamma: 3 spatial_filter_weight: 3 bilateral_filter_weight: 5 }",
     "Normalize (happynear)": 'normalize_param { normalize_type: "L2" }',
     "MultiBoxLoss": "multibox_loss_param { num_classes: 3 code_type: CENTER_SIZE "
     "overlap_threshold: 0.5 neg_pos_ratio: 3 }",
@@ -137,6 +147,7 @@ FIELDS = {
     "SpatialDropout": "spatial_dropout_param { dropout_ratio: 0.1 }",
     "SoftmaxWithLoss": "loss_param { ignore_label: 255 }",
     "Tile": "tile_param { axis: 1 tiles: 2 }",
+    "UniqueLabel": "unique_label_param { max_labels: 21 ignore_label: 255 }",
     "Upsample (darknet2caffe)": "upsample_param { scale: 2 }",
     "Upsample (segnet)": "upsample_param { scale: 2 }",
     "WindowData": 'window_data_param { source: "windows.txt" batch_size: 128 fg_threshold: 0.5 } '
@@ -145,8 +156,10 @@ FIELDS = {
 BOTTOMS = {
     "Accuracy": SCORES,
     "Accum": ("low", "high", "data"),
+    "AdaptiveBiasChannel": ("score", "labels"),
     "Axpy": ("factor", "data", "summand"),
     "BatchReindex": ("data", "index"),
+    "BiasChannel": ("score", "labels"),
     "CenterLoss": ("feature", "label"),
     "BlackAugmentation": ("image1", "flow", "image2"),
     "BoxAnnotatorOHEM": ("rois", "loss", "label", "bbox_weight"),
@@ -155,8 +168,11 @@ BOTTOMS = {
     "Correlation1D": ("left", "right"),
     "Crop": ("data", "reference"),
     "Crop (fcn)": ("data", "reference"),
+    "DenseCRF": ("score", "size", "image"),
     "DetectionEvaluate": ("detections", "label"),
     "DetectionOutput": ("mbox_loc", "mbox_conf", "mbox_priorbox"),
+    "DomainTransform": ("score", "edge", "size"),
+    "DomainTransformForwardOnly": ("score", "edge", "size"),
     "Filter": ("data", "selector"),
     "FlowAugmentation": ("flow", "coefficients1", "coefficients2"),
     "FlowWarp": ("image", "flow"),
@@ -175,6 +191,7 @@ BOTTOMS = {
     "MarginInnerProduct": ("feature", "label"),
     "MultinomialLogisticLoss": ("probability", "label"),
     "MultiBoxLoss": ("mbox_loc", "mbox_conf", "mbox_priorbox", "label"),
+    "MultiStageMeanfield": ("unary", "score", "image"),
     "PSROIPooling": ("data", "rois"),
     "PriorBox": ("conv", "data"),
     "Proposal": ("score", "bbox_pred", "im_info"),
@@ -188,8 +205,10 @@ BOTTOMS = {
     "SmoothL1LossOHEM": ("prediction", "target"),
     "SoftmaxWithLoss": SCORES,
     "SoftmaxWithLossOHEM": SCORES,
+    "SpatialProduct": ("data", "factor"),
     "SpatialTransformer": ("data", "theta"),
     "TripletLoss": ("anchor", "positive", "negative"),
+    "UniqueLabel": ("label",),
     "Upsample (segnet)": ("data", "mask"),
 }
 TOPS = {
@@ -231,6 +250,7 @@ BLOBS = {
     "LabelSpecificMargin": ("the margin (1), with auto_tune (3)",),
     "LargeMarginInnerProduct": ("W (num_output, K), with two bottoms",),
     "MarginInnerProduct": ("W (num_output, K)",),
+    "MultiStageMeanfield": tuple(f"{b} (1, 1, C, C)" for b in ("W_s", "W_b", "M")),
     "SyncBN": tuple(f"{b} (1, C)" for b in SLOPE_AND_BIAS),
     "BatchNorm": (
         "the sum of means (C)",

@@ -21,6 +21,7 @@ from netc.schema import LayerParameter, comment_of, fork_of, is_repeated
 MESSAGES = {
     "AnnotatedData": ("annotated_data_param", "data_param", "transform_param"),
     "Data": ("data_param", "transform_param"),
+    "DomainTransformForwardOnly": ("domain_transform_param",),
     "FocalLoss": ("focal_loss_param", "softmax_param", "loss_param"),
     "LargeMarginInnerProduct": ("largemargin_inner_product_param",),
     "SpatialTransformer": ("st_param",),

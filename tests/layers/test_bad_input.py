@@ -311,6 +311,7 @@ from ..layer_cases import (  # noqa: E402
     affine_bad,
     bn_bad,
     conv_bad,
+    crf_bad,
     detection_bad,
     face_bad,
     flow_bad,
@@ -332,8 +333,8 @@ ROWS = [
     *CONVOLUTIONS, *INNER_PRODUCTS, *POOLINGS, *OTHERS, *RESHAPES, *SOURCES,
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
     *segment_bad.BAD, *face_bad.BAD, *margins_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
-    *conv_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD, *flow_bad.BAD,
-    *python_bad.BAD, *sizes_bad.BAD,
+    *conv_bad.BAD, *crf_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
+    *flow_bad.BAD, *python_bad.BAD, *sizes_bad.BAD,
 ]  # fmt: skip
 
 
