@@ -381,12 +381,13 @@ from .layer_cases import (  # noqa: E402
     spatial,
     ssd,
     video,
+    yolo,
 )
 
 CASES: list[LayerCase] = [
     *CONVOLUTIONS, *POOLINGS, *NEURONS, *INNER_PRODUCTS, *NORMS, *SHAPES, *LOSSES, *SOURCES,
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *segment.CASES, *face.CASES, *margins.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
-    *conv.CASES, *crf.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES, *flow_augment.CASES,
-    *inputs.CASES, *python.CASES,
+    *yolo.CASES, *conv.CASES, *crf.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES,
+    *flow_augment.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

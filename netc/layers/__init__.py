@@ -33,6 +33,7 @@ from netc.layers import (  # noqa: F401
     ssd,
     video,
     weak,
+    yolo,
 )
 from netc.layers.base import LAYERS as LAYERS
 from netc.layers.base import BlobSpec as BlobSpec

@@ -247,11 +247,7 @@ def detection_output(d: LayerDef) -> Layer:
         found = jnp.stack(
             [image.astype(score.dtype), label_of[label], score[image, label, place]], 1
         )
-        found = jnp.concatenate([found, boxes[image, label, place]], 1)
-        row = jnp.arange(size)
-        nothing = jnp.where(stay.any() | (row >= images), -1, row).astype(score.dtype)
-        nothing = jnp.pad(nothing[:, None], [(0, 0), (0, 6)], constant_values=-1)
-        return jnp.where((image < images)[:, None], found, nothing)[None, None]
+        return listed(image, jnp.concatenate([found, boxes[image, label, place]], 1), images)
 
     def rows(loc, conf, prior, *data):
         count = detect(loc, conf, prior)[2].sum()
@@ -265,6 +261,17 @@ def entry(p: DetectionOutputParameter, priors: int) -> tuple[float, int]:
     limit = p.confidence_threshold if p.HasField("confidence_threshold") else -math.inf
     most = p.nms_param.top_k if p.nms_param.HasField("top_k") else -1
     return math.inf if most == 0 else limit, priors if most < 0 else max(min(most, priors), 1)
+
+
+def listed(image: Any, found: Any, images: int) -> Any:
+    """Rows (K, 7) of detections as (1, 1, K, 7), -1 where `image` is none of the `images`.
+
+    Where all are none, the first begin with the numbers of the images.
+    """
+    row = jnp.arange(len(image))
+    number = jnp.where((image < images).any() | (row >= images), -1, row).astype(found.dtype)
+    nothing = jnp.pad(number[:, None], [(0, 0), (0, 6)], constant_values=-1)
+    return jnp.where((image < images)[:, None], found, nothing)[None, None]
 
 
 def _check_output(d: LayerDef) -> None:

@@ -133,6 +133,8 @@ FIELDS = {
     "variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2 step: 16 }",
     "Proposal": "proposal_param { feat_stride: 16 post_nms_topn: 300 }",
     "Python": 'python_param { module: "my_layers" layer: "MyLayer" }',
+    "RegionLoss": "region_loss_param { side: 3 num_class: 4 num: 2 object_scale: 5 "
+    "noobject_scale: 1 coord_scale: 1 thresh: 0.6 biases: 1.3 biases: 1.7 biases: 3 biases: 4 }",
     "RNN": f"recurrent_param {{ num_output: 256 {UNIFORM} }}",
     "Reduction": "reduction_param { operation: MEAN axis: 1 }",
     "Reorg": "reorg_param { stride: 2 }",
@@ -152,6 +154,9 @@ FIELDS = {
     "Upsample (segnet)": "upsample_param { scale: 2 }",
     "WindowData": 'window_data_param { source: "windows.txt" batch_size: 128 fg_threshold: 0.5 } '
     "transform_param { crop_size: 227 }",
+    "Yolov3DetectionOutput": "yolov3_detection_output_param { num_classes: 2 num_box: 2 "
+    "anchors_scale: 32 anchors_scale: 16 mask: 2 mask: 3 mask: 0 mask: 1 biases: 10 biases: 14 "
+    "biases: 23 biases: 27 biases: 81 biases: 82 biases: 135 biases: 169 }",
 }
 BOTTOMS = {
     "Accuracy": SCORES,
@@ -196,6 +201,7 @@ BOTTOMS = {
     "PriorBox": ("conv", "data"),
     "Proposal": ("score", "bbox_pred", "im_info"),
     "Python": ("data",),
+    "RegionLoss": ("region", "label"),
     "ROIPooling": ("data", "rois"),
     "RNN": ("data", "cont"),
     "SegAccuracy": SCORES,
@@ -210,6 +216,7 @@ BOTTOMS = {
     "TripletLoss": ("anchor", "positive", "negative"),
     "UniqueLabel": ("label",),
     "Upsample (segnet)": ("data", "mask"),
+    "Yolov3DetectionOutput": ("coarse", "fine"),
 }
 TOPS = {
     "BlackAugmentation": ("seen1", "moved", "seen2"),

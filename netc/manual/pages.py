@@ -62,6 +62,7 @@ MESSAGES = {
     "SoftmaxWithLossOHEM": ("softmax_param", "loss_param"),
     "SoftmaxWithLoss": ("softmax_param", "loss_param"),
     "WindowData": ("window_data_param", "transform_param"),
+    "Yolov3DetectionOutput": ("yolov3_detection_output_param",),
 }
 KINDS = {
     getattr(FieldDescriptor, name): name.removeprefix("TYPE_").lower()

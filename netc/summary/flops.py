@@ -162,6 +162,7 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "Softmax": each(5),
     "SoftmaxWithLoss": each(5),
     "FocalLoss": each(8),
+    "RegionLoss": each(20),
     **dict.fromkeys(("LabelSpecificAdd", "LabelSpecificMargin", "LabelSpecificAffine"), moves),
     "EuclideanLoss": each(3),
     "SigmoidCrossEntropyLoss": each(8),
