@@ -368,6 +368,7 @@ from .layer_cases import (  # noqa: E402
     face,
     flow,
     flow_augment,
+    groups,
     inputs,
     loss,
     margins,
@@ -389,5 +390,5 @@ CASES: list[LayerCase] = [
     *affine.CASES, *bn.CASES, *neuron.CASES, *norm.CASES, *loss.CASES, *select.CASES,
     *segment.CASES, *face.CASES, *margins.CASES, *video.CASES, *ssd.CASES, *regions.CASES,
     *yolo.CASES, *conv.CASES, *crf.CASES, *spatial.CASES, *recurrent.CASES, *flow.CASES,
-    *flow_augment.CASES, *inputs.CASES, *python.CASES,
+    *flow_augment.CASES, *groups.CASES, *inputs.CASES, *python.CASES,
 ]  # fmt: skip

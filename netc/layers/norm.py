@@ -146,3 +146,19 @@ def normalize(d: LayerDef) -> Layer:
         return lowering.norm.scaled_to_unit(axes, p.eps, x, a)
 
     return stateless(forward, [scale])
+
+
+@register("L2Normalize", bottoms=1, tops=1)
+def l2_normalize(d: LayerDef) -> Layer:
+    """Divide each example by its Euclidean norm: y = x / sqrt(sum x^2 + 1e-7).
+
+    C3D: l2_normalize_layer.cpp.
+    """
+    axes = tuple(range(1, len(d.bottoms[0].shape)))
+    if not d.bottoms[0].shape:
+        d.fail(f"bottom '{d.param.bottom[0]}' has no axes", "bottom")
+
+    def forward(blobs, x):
+        return lowering.norm.scaled_to_unit(axes, 1e-7, x, jnp.ones((), x.dtype))
+
+    return stateless(forward, channels_last=forward)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from netc import lowering
 from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
-from netc.lazy import jnp, lax
+from netc.lazy import jax, jnp, lax
 from netc.schema import ReductionParameter
 
 _REDUCTIONS = {
@@ -42,6 +44,72 @@ def reduction(d: LayerDef) -> Layer:
         else:
             y = lowering.reduce.channel_sum(d.plan, rows, "NCHW").reshape(batch)
         return y if coefficient == 1 else coefficient * y
+
+    return stateless(forward)
+
+
+@register("BatchReduction", bottoms=1, tops=1, fields=("batch_reduction_param",))
+def batch_reduction(d: LayerDef) -> Layer:
+    """Sum, mean or mean of the k largest along `axis`: (A, T, B) -> (A, B).
+
+    With levels other than one of 1: (A, L, B), the levels being parts of the axis of level^2
+    elements each. operation SUM, MEAN, or with a single level TOPK; coeff does not count. pos:
+    (A, T, T, B) -> (A, B), along the diagonal. TSN: batch_reduction_layer.cpp.
+    """
+    p, shape = d.param.batch_reduction_param, d.bottoms[0].shape
+    reduce = p.reduction_param
+    axis, levels = d.axis(reduce.axis), list(p.level) or [1]
+    whole, size = levels == [1], shape[axis]
+    parts = [size] if whole else [level * level for level in levels]
+    if min(levels) < 1:
+        place = next(i for i, level in enumerate(levels) if level < 1)
+        d.fail(f"level must be positive, got {levels[place]}", "level", place)
+    if sum(parts) != size:
+        d.fail(
+            f"the squares of the levels must add up to the {size} elements of axis {axis} of "
+            f"'{d.param.bottom[0]}' ({dims(shape)}), they are {sum(parts)}",
+            "level",
+        )
+    if reduce.operation in (ReductionParameter.SUMSQ, ReductionParameter.ASUM):
+        name = ReductionParameter.ReductionOp.Name(reduce.operation)
+        d.fail(f"the operation {name} is not implemented", "operation")
+    top_k = reduce.operation == ReductionParameter.TOPK
+    if len(levels) > 1 and (p.pos or top_k):
+        d.fail(
+            "Cannot do pos-sensitive reduction when level is more than 1"
+            if p.pos
+            else "For now top-k reduction only works with 1 level",
+            "pos" if p.pos else "operation",
+        )
+    if p.pos and shape[axis + 1 : axis + 2] != (size,):
+        d.fail(
+            f"In pos mode, there are two axis reduced: axes {axis} and {axis + 1} of "
+            f"'{d.param.bottom[0]}' must be of one size, it is {dims(shape)}",
+            "pos",
+        )
+    if top_k and not 1 <= reduce.k <= size:
+        d.fail(
+            f"k must be in [1, {size}], got {reduce.k}",
+            "k" if reduce.HasField("k") else "operation",
+        )
+    mean = reduce.operation == ReductionParameter.MEAN
+
+    def forward(blobs, x):
+        if p.pos:
+            x = jnp.moveaxis(jnp.diagonal(x, 0, axis, axis + 1), -1, axis)
+        if len(levels) > 1:
+            owner = np.repeat(np.arange(len(parts)), parts)
+            weights = np.zeros((len(parts), size), np.float32)
+            weights[owner, np.arange(size)] = 1 / np.take(parts, owner) if mean else 1
+            y = jnp.tensordot(
+                jnp.asarray(weights, x.dtype), x, (1, axis), precision=lax.Precision.HIGHEST
+            )
+            return jnp.moveaxis(y, 0, axis)
+        if top_k:
+            y = lax.top_k(jnp.moveaxis(x, axis, -1), reduce.k)[0].mean(-1)
+        else:
+            y = x.mean(axis) if mean else x.sum(axis)
+        return y if whole else jnp.expand_dims(y, axis)
 
     return stateless(forward)
 
@@ -217,3 +285,48 @@ def filter_(d: LayerDef) -> Layer:
         return (bottoms[-1] != 0).sum()
 
     return stateless(forward)._replace(rows=rows)
+
+
+@register("Grouping", bottoms=2, tops=1, no_gradient=(1,))
+def grouping(d: LayerDef) -> Layer:
+    """The mean of x over the pixels of a group: (N, C, H, W), (N, G, H, W) -> (N, C, H, W).
+
+    Channel g of bottom 1 holds whole numbers, and equal ones make a group of pixels; the tops of
+    the G channels are averaged. ParseNet: grouping_layer.cpp.
+    """
+    shapes = [b.shape for b in d.bottoms]
+    for i in range(2):
+        d.check_images(i)
+    for axis, name in ((0, "num"), (2, "height"), (3, "width")):
+        if shapes[0][axis] != shapes[1][axis]:
+            d.fail(
+                f"both bottoms must have the same {name}: '{d.param.bottom[0]}' is "
+                f"{dims(shapes[0])}, '{d.param.bottom[1]}' is {dims(shapes[1])}",
+                "bottom",
+                1,
+            )
+    _, channels, height, width = shapes[0]
+    pixels, kinds = height * width, max(shapes[1][1], 1)
+
+    def of_channel(x, ids):
+        """Means (pixels, C) of the pixels (pixels, C) with the same id."""
+        order = jnp.argsort(ids)
+        step = jnp.diff(ids[order], prepend=ids[order][:1]) != 0
+        group = jnp.zeros(pixels, jnp.int32).at[order].set(jnp.cumsum(step, dtype=jnp.int32))
+        total = jnp.zeros_like(x).at[group].add(x)
+        count = jnp.zeros(pixels, jnp.int32).at[group].add(1).astype(x.dtype)
+        return (total / jnp.maximum(count, 1)[:, None])[group]
+
+    def of_image(x, ids):
+        def step(total, ids):
+            return total + of_channel(x, ids), None
+
+        return lax.scan(step, jnp.zeros_like(x), ids)[0] / kinds
+
+    def forward(blobs, x, ids):
+        ids = lax.stop_gradient(ids).astype(jnp.int32).reshape(len(x), -1, pixels)
+        rows = jnp.moveaxis(x.reshape(len(x), channels, pixels), 1, 2)
+        y = jax.vmap(of_image)(lowering.reduce.wide(rows), ids)
+        return jnp.moveaxis(y, 2, 1).reshape(x.shape).astype(x.dtype)
+
+    return stateless(forward)

@@ -22,6 +22,24 @@ def silence(d: LayerDef) -> Layer:
     return elementwise(lambda *xs: ())
 
 
+@register("BlackHole", bottoms=(1, None), tops=1)
+def black_hole(d: LayerDef) -> Layer:
+    """Read blobs and give one 0, of 5 axes, that has no gradient. C3D: black_hole_layer.cpp."""
+    return stateless(lambda blobs, *xs: jnp.zeros((1,) * 5, xs[0].dtype))
+
+
+@register("Gather", bottoms=(1, None), tops=(1, None), equal=True)
+def gather(d: LayerDef) -> Layer:
+    """The bottoms of all processes; netc is one, so the bottoms. TSN: gather_layer.cpp."""
+    return elementwise(lambda *xs: xs)
+
+
+@register("Scatter", bottoms=(1, None), tops=(1, None), equal=True)
+def scatter(d: LayerDef) -> Layer:
+    """This process's part of the bottoms; netc is one, so the bottoms. TSN: scatter_layer.cpp."""
+    return elementwise(lambda *xs: xs)
+
+
 @register("Concat", bottoms=(1, None), tops=1)
 def concat(d: LayerDef) -> Layer:
     """Join along `axis`; the other axes must agree. Caffe: concat_layer.cpp."""

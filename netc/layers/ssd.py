@@ -247,7 +247,8 @@ def detection_output(d: LayerDef) -> Layer:
         found = jnp.stack(
             [image.astype(score.dtype), label_of[label], score[image, label, place]], 1
         )
-        return listed(image, jnp.concatenate([found, boxes[image, label, place]], 1), images)
+        found = jnp.concatenate([found, boxes[image, label, place]], 1)
+        return lowering.boxes.listed(image, found, images)
 
     def rows(loc, conf, prior, *data):
         count = detect(loc, conf, prior)[2].sum()
@@ -261,17 +262,6 @@ def entry(p: DetectionOutputParameter, priors: int) -> tuple[float, int]:
     limit = p.confidence_threshold if p.HasField("confidence_threshold") else -math.inf
     most = p.nms_param.top_k if p.nms_param.HasField("top_k") else -1
     return math.inf if most == 0 else limit, priors if most < 0 else max(min(most, priors), 1)
-
-
-def listed(image: Any, found: Any, images: int) -> Any:
-    """Rows (K, 7) of detections as (1, 1, K, 7), -1 where `image` is none of the `images`.
-
-    Where all are none, the first begin with the numbers of the images.
-    """
-    row = jnp.arange(len(image))
-    number = jnp.where((image < images).any() | (row >= images), -1, row).astype(found.dtype)
-    nothing = jnp.pad(number[:, None], [(0, 0), (0, 6)], constant_values=-1)
-    return jnp.where((image < images)[:, None], found, nothing)[None, None]
 
 
 def _check_output(d: LayerDef) -> None:

@@ -14,7 +14,6 @@ from netc.data.lists import lines
 from netc.errors import DataError
 from netc.layers.base import BlobSpec, Layer, LayerDef, dims, register, stateless
 from netc.layers.loss import check_first_axis, with_gradient_of
-from netc.layers.ssd import listed
 from netc.lazy import jax, jnp, lax
 
 BOXES = 30  # that the labels of an image have room for
@@ -269,7 +268,7 @@ def yolov3_detection_output(d: LayerDef) -> Layer:
         told = [image, label[image, place]]
         found = jnp.stack([*(v.astype(score.dtype) for v in told), score[image, place]], 1)
         found = jnp.concatenate([found, corners[image, :, place]], 1)
-        return listed(image, found, images).astype(bottoms[0].dtype)
+        return lowering.boxes.listed(image, found, images).astype(bottoms[0].dtype)
 
     def rows(*bottoms):
         count = detect(*bottoms)[3].sum()

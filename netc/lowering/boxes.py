@@ -115,3 +115,14 @@ def best(scores: Array, count: Array | int) -> Array:
     order = jnp.argsort(-scores, axis=-1, stable=True)
     rank = jnp.argsort(order, axis=-1)
     return rank < jnp.expand_dims(jnp.asarray(count, rank.dtype), -1)
+
+
+def listed(image: Array, found: Array, images: int) -> Array:
+    """Rows (K, 7) of detections as (1, 1, K, 7), -1 where `image` is none of the `images`.
+
+    Where all are none, the first begin with the numbers of the images.
+    """
+    row = jnp.arange(len(image))
+    number = jnp.where((image < images).any() | (row >= images), -1, row).astype(found.dtype)
+    nothing = jnp.pad(number[:, None], [(0, 0), (0, 6)], constant_values=-1)
+    return jnp.where((image < images)[:, None], found, nothing)[None, None]

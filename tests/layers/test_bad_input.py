@@ -315,6 +315,7 @@ from ..layer_cases import (  # noqa: E402
     detection_bad,
     face_bad,
     flow_bad,
+    groups_bad,
     inputs_bad,
     loss_bad,
     margins_bad,
@@ -335,7 +336,7 @@ ROWS = [
     *affine_bad.BAD, *bn_bad.BAD, *neuron_bad.BAD, *norm_bad.BAD, *loss_bad.BAD, *select_bad.BAD,
     *segment_bad.BAD, *face_bad.BAD, *margins_bad.BAD, *video_bad.BAD, *detection_bad.BAD,
     *conv_bad.BAD, *crf_bad.BAD, *spatial_bad.BAD, *recurrent_bad.BAD, *inputs_bad.BAD,
-    *flow_bad.BAD, *python_bad.BAD, *sizes_bad.BAD, *yolo_bad.BAD,
+    *flow_bad.BAD, *groups_bad.BAD, *python_bad.BAD, *sizes_bad.BAD, *yolo_bad.BAD,
 ]  # fmt: skip
 
 
