@@ -17,6 +17,7 @@ from netc.layers.base import (
 )
 from netc.layers.distance import check_count
 from netc.layers.loss import check_first_axis
+from netc.layers.select import of_indices
 from netc.lazy import jnp, lax
 
 
@@ -214,6 +215,62 @@ def seg_accuracy(d: LayerDef) -> Layer:
     memory = () if p.reset else (BlobSpec((2, classes, classes)),)
     rule = LabelRule(1, classes, ignored[0] if ignored else None)
     return Layer(apply, memory=memory, labels=None if len(ignored) > 1 else rule)
+
+
+@register("ParseOutput", bottoms=1, tops=(1, 2), no_gradient=(0,))
+def parse_output(d: LayerDef) -> Layer:
+    """The class with the greatest score: (N, C, H, W) -> (N, 1, H, W), of equals the first.
+
+    A second top holds the score. No gradient. ParseNet: parse_output_layer.cpp.
+    """
+    d.check_images()
+    if not d.bottoms[0].shape[1]:
+        d.fail(f"bottom '{d.param.bottom[0]}' has no classes: {dims(d.bottoms[0].shape)}", "bottom")
+
+    def forward(blobs, x, axis=1):
+        x = lax.stop_gradient(x)
+        found = jnp.argmax(x, axis, keepdims=True).astype(of_indices(x.dtype))
+        return (found, x.max(axis, keepdims=True))[: d.tops]
+
+    return stateless(forward, channels_last=lambda blobs, x: forward(blobs, x, 3))
+
+
+@register("ParseEvaluate", bottoms=2, tops=1, no_gradient=(0, 1), fields=("parse_evaluate_param",))
+def parse_evaluate(d: LayerDef) -> Layer:
+    """Count pixels of each class: found and true classes (N, 1, H, W) -> (1, num_labels, 1, 3).
+
+    Those found rightly, those that are of the class, and those found to be; pixels whose true
+    class is an ignore_label do not count. ParseNet: parse_evaluate_layer.cpp.
+    """
+    p, names = d.param.parse_evaluate_param, d.param.bottom
+    found, true = (b.shape for b in d.bottoms)
+    if not p.HasField("num_labels"):
+        d.fail("Must have num_labels!!", "parse_evaluate_param")
+    if p.num_labels < 1:
+        d.fail(f"num_labels must be positive, got {p.num_labels}", "num_labels")
+    if found != true or len(found) != 4 or found[1] != 1:
+        d.fail(
+            f"both bottoms must be N x 1 x H x W: '{names[0]}' is {dims(found)}, '{names[1]}' is "
+            f"{dims(true)}",
+            "bottom",
+            1 if found != true else 0,
+        )
+    ignored, size = list(p.ignore_label), p.num_labels
+
+    def forward(blobs, *bottoms):
+        found, true = (lax.stop_gradient(b).astype(jnp.int32).ravel() for b in bottoms)
+        keep = ~jnp.isin(true, jnp.asarray(ignored, jnp.int32))
+
+        def count(label, keep):
+            inside = keep & (label >= 0) & (label < size)
+            return jnp.bincount(jnp.where(inside, label, size), length=size)
+
+        columns = count(true, keep & (found == true)), count(true, keep), count(found, keep)
+        counts = jnp.stack(columns, -1).astype(of_indices(bottoms[0].dtype))
+        return counts.reshape(1, size, 1, 3)
+
+    rule = LabelRule(1, size, ignored[0] if ignored else None)
+    return stateless(forward)._replace(labels=None if len(ignored) > 1 else rule)
 
 
 @register(

@@ -114,6 +114,11 @@ def batch_reduction(d: LayerDef) -> Layer:
     return stateless(forward)
 
 
+def of_indices(dtype):
+    """The type of tops that hold whole numbers, for bottoms of a type: float32 or wider."""
+    return dtype if dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
+
+
 @register("ArgMax", bottoms=1, tops=1, no_gradient=(0,))
 def argmax(d: LayerDef) -> Layer:
     """Indices of the top_k largest elements in falling order; of equals the last comes first.
@@ -149,7 +154,7 @@ def argmax(d: LayerDef) -> Layer:
 
     def forward(blobs, x):
         x = lax.stop_gradient(x)
-        wide = x.dtype if x.dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
+        wide = of_indices(x.dtype)
         if axis is None:
             values, indices = largest(x.reshape(shape[0], length))
             rows = [indices, values] if p.out_max_val else [indices]

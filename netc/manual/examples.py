@@ -124,6 +124,7 @@ FIELDS = {
     "overlap_threshold: 0.5 neg_pos_ratio: 3 }",
     "Normalize": "norm_param { across_spatial: false channel_shared: false "
     'scale_filler { type: "constant" value: 20 } }',
+    "ParseEvaluate": "parse_evaluate_param { num_labels: 21 ignore_label: 255 }",
     "PSROIPooling": "psroi_pooling_param { spatial_scale: 0.0625 output_dim: 2 group_size: 3 }",
     "PFMWriter": 'writer_param { folder: "disparity" }',
     "Parameter": "parameter_param { shape { dim: 10 } }",
@@ -203,6 +204,7 @@ BOTTOMS = {
     "MultinomialLogisticLoss": ("probability", "label"),
     "MultiBoxLoss": ("mbox_loc", "mbox_conf", "mbox_priorbox", "label"),
     "MultiStageMeanfield": ("unary", "score", "image"),
+    "ParseEvaluate": ("found", "label"),
     "PSROIPooling": ("data", "rois"),
     "PriorBox": ("conv", "data"),
     "Proposal": ("score", "bbox_pred", "im_info"),

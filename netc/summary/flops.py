@@ -182,6 +182,8 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "ArgMax": each(2),
     "Accuracy": each(1),
     "SegAccuracy": each(1),
+    "ParseOutput": each(1),
+    "ParseEvaluate": each(3),
     "Data": moves,
     "HDF5Data": moves,
     "Input": moves,

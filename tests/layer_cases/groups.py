@@ -59,7 +59,40 @@ def unpooled(x, out, kernel, stride=(1, 1), pad=(0, 0), method="FIXED"):
     return y
 
 
+def counted(found, true, size, ignored=()):
+    y = np.zeros((1, size, 1, 3))
+    for a, b in zip(found.ravel().astype(int), true.ravel().astype(int), strict=True):
+        if b not in ignored:
+            y[0, b, 0, 0] += a == b
+            y[0, b, 0, 1] += 1
+            y[0, a, 0, 2] += 1
+    return y
+
+
+MAP = (2, 1, 3, 5)
+TRUE = labels(MAP, 4)[:, :, ::-1].copy()
+TIED = np.array([[[[0.5]], [[2.0]], [[2.0]]], [[[-1.0]], [[-3.0]], [[-1.0]]]])
+
 # fmt: off
+PARSES = [
+    LayerCase("ParseOutput", "", [x], [(*x[:1], 1, *x[2:])],
+        lambda x: x.argmax(1)[:, None], smooth=(), indices=(0,))
+    for x in ((2, 4, 3, 5), (1, 1, 2, 2))
+] + [
+    LayerCase("ParseOutput", "", [TIED], [(2, 1, 1, 1)] * 2,
+        lambda x: (np.array([1, 0]).reshape(2, 1, 1, 1), np.array([2, -1]).reshape(2, 1, 1, 1)),
+        smooth=(), indices=(0,)),
+] + [
+    LayerCase("ParseEvaluate", f"parse_evaluate_param {{ num_labels: 4 {fields} }}",
+        [labels(MAP, 4), true], [(1, 4, 1, 3)], lambda a, b, g=ignored: counted(a, b, 4, g),
+        smooth=(), indices=(0,))
+    for fields, true, ignored in (
+        ("", TRUE, ()),
+        ("ignore_label: 2", TRUE, (2,)),
+        ("ignore_label: 255 ignore_label: 0", np.where(TRUE == 3, 255, TRUE), (255, 0)),
+    )
+]
+
 REDUCTIONS = [
     LayerCase("BatchReduction", f"batch_reduction_param {{ {fields} }}", [x], [y], want)
     for fields, x, y, want in (
@@ -127,4 +160,4 @@ OTHERS = [
 ]
 # fmt: on
 
-CASES: list[LayerCase] = [*REDUCTIONS, *GROUPINGS, *UNPOOLINGS, *OTHERS]
+CASES: list[LayerCase] = [*REDUCTIONS, *GROUPINGS, *UNPOOLINGS, *OTHERS, *PARSES]
