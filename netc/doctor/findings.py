@@ -19,7 +19,6 @@ MARKS: dict[Mark, str] = {
 }
 
 UNKNOWN = ("Unknown layer type", "Unknown solver type", "Unknown learning rate policy")
-WRITE_IT = "write it in Python: docs/extending.md"
 
 
 class Finding(NamedTuple):

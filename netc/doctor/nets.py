@@ -12,9 +12,10 @@ from netc.data.hdf5 import read_paths
 from netc.data.lists import read_labelled
 from netc.data.windows import read_windows
 from netc.doctor.deviations import rows
-from netc.doctor.findings import UNKNOWN, WRITE_IT, Finding, Place, wrong
+from netc.doctor.findings import UNKNOWN, Finding, Place, wrong
 from netc.errors import NetcError, ParseError, Span, did_you_mean
 from netc.layers import LAYERS
+from netc.layers.elsewhere import WRITE_IT, elsewhere
 from netc.layers.plugins import layer_type
 from netc.lint import Finding as Lint
 from netc.load import Loaded, read_net, read_solver
@@ -41,8 +42,9 @@ def net(place: Place) -> Iterator[Finding]:
         for row in rows(layer):
             yield Finding("different", f"{row} (docs/deviations.md)", where)
         if not layer_type(layer.type):
-            told = f"layer type '{layer.type}' (layer '{layer.name}')"
-            near = did_you_mean(layer.type, LAYERS)
+            told, whose = f"layer type '{layer.type}' (layer '{layer.name}')", elsewhere(layer.type)
+            told += f", {whose[0]}" if whose else ""
+            near = whose[1] if whose else did_you_mean(layer.type, LAYERS)
             yield Finding("missing", told, where, near or WRITE_IT)
     yield from _fields(place, loaded)
     yield from _checked(place)

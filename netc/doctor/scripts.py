@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from netc.doctor.findings import WRITE_IT, Finding, Place
+from netc.doctor.findings import Finding, Place
+from netc.layers.elsewhere import WRITE_IT
 from netc.layers.plugins import layer_type
 from netc.load import read_bytes, text_of
 

@@ -12,6 +12,7 @@ from netc.data.fail import oversize
 from netc.data.feeds import Feed
 from netc.errors import NetcError, ShapeError, did_you_mean
 from netc.fillers import problem
+from netc.layers.elsewhere import elsewhere
 from netc.prototxt import Path, SourceMap
 from netc.schema import FillerParameter, LayerParameter, Phase, is_repeated
 
@@ -349,9 +350,12 @@ def count_error(kind: LayerType, bottoms: int, tops: int) -> str | None:
 
 
 def unknown_type(name: str) -> tuple[str, str]:
-    """Caffe's sentence for a type that is not registered, and a hint."""
-    known = sorted(LAYERS)
-    return (
-        f"Unknown layer type: {name} (known types: {', '.join(known)})",
-        did_you_mean(name, known) or "types are written as in the list, case included",
+    """Caffe's sentence for a type that is not registered, with the forks that have it; a hint."""
+    known, whose = sorted(LAYERS), elsewhere(name)
+    what = f"Unknown layer type: {name}" + (f", {whose[0]}" if whose else "")
+    hint = (
+        (whose and whose[1])
+        or did_you_mean(name, known)
+        or "types are written as in the list, case included"
     )
+    return f"{what} (known types: {', '.join(known)})", hint

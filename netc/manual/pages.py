@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from netc.errors import UsageError, did_you_mean
 from netc.layers import LAYERS
 from netc.layers.base import Count, LayerType
+from netc.layers.elsewhere import elsewhere
 from netc.layers.plugins import layer_type
 from netc.manual.examples import BLOBS, example
 from netc.schema import LayerParameter, comment_of, fork_of, is_repeated
@@ -127,8 +128,10 @@ def page(name: str) -> Page:
     """The page of a registered layer type. Raises UsageError for an unknown one."""
     kind = layer_type(name)
     if kind is None:
-        hint = did_you_mean(name, LAYERS) or "netc layers lists them"
-        raise UsageError(f"no layer type '{name}'", hint=hint)
+        whose = elsewhere(name)
+        hint = (whose and whose[1]) or did_you_mean(name, LAYERS) or "netc layers lists them"
+        told = f": it is {whose[0]}" if whose else ""
+        raise UsageError(f"no layer type '{name}'{told}", hint=hint)
     return _page(kind)
 
 
