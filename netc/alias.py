@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from netc.errors import NetcError, UsageError
 
 MODULES = (
-    *("", "._caffe", ".classifier", ".coord_map", ".detector", ".io", ".net_spec"),
+    *("", "._caffe", ".classifier", ".coord_map", ".detector", ".draw", ".io", ".net_spec"),
     *(".proto", ".proto.caffe_pb2", ".pycaffe"),
 )
 

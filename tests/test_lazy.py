@@ -53,7 +53,7 @@ with open(path, "w") as file:
     file.write("layers { type: RELU }")
 assert main(["upgrade", path, path]) == 0
 """,
-    "netc diff, netc doctor": f"""
+    "netc diff, netc doctor, netc draw": f"""
 import os, tempfile
 from netc.cli import main
 path = os.path.join(tempfile.mkdtemp(), "n.prototxt")
@@ -61,6 +61,7 @@ with open(path, "w") as file:
     file.write({NET!r})
 assert main(["diff", path, path]) == 0
 assert main(["doctor", os.path.dirname(path)]) == 0
+assert main(["draw", path, path + ".svg"]) == 0
 """,
     "reading": f"from netc.load import parse_net; parse_net({NET!r})",
     "building": f"""

@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "write a net for ONNX, JAX, OpenCV and others",
     "doctor": "go through a Caffe project: what works, what differs, what to run instead",
     "show": "print a net after one of the compiler's passes",
+    "draw": "draw a net: SVG, Graphviz, Mermaid, or a picture",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",
     "overfit": "check that the net can learn a few examples by heart, or say why not",

@@ -194,7 +194,7 @@ class Transform(NamedTuple):
 def transform(d: LayerDef) -> Transform:
     """What st_param says, checked."""
     d.check_images()
-    p, (count, _, *size) = d.param.st_param, d.bottoms[0].shape
+    p, (count, channels, *size) = d.param.st_param, d.bottoms[0].shape
     for field, known in (("transform_type", "affine"), ("sampler_type", "bilinear")):
         if getattr(p, field) != known:
             d.fail(f"Unknown {field}: {getattr(p, field)} (known: {known})", field)
