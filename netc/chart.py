@@ -1,4 +1,4 @@
-"""A curve as a picture (SVG or PNG) or as text."""
+"""Curves as a picture (SVG or PNG) or as text."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ from netc.files import atomic
 
 WIDTH, HEIGHT = 800, 400
 LEFT, RIGHT, TOP, BOTTOM = 80, 24, 36, 48
+ROW, LETTER = 18, 7  # of the names of curves: the height of a line, and the width of a letter
 NEAR = 1e-6  # what float32 makes of a round number is as good as it
-INK, GRID, LINE = "#222222", "#dddddd", "#1f77b4"
+INK, GRID = "#222222", "#dddddd"
+COLOURS = ("#1f77b4", "#e4572e", "#2e933c", "#8e44ad", "#c19a00", "#00838f", "#6d4c41", "#d81b60")
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character
 
 
+class Curve(NamedTuple):
+    """y against x, both 1-D. name: what tells it from others. colour: which of COLOURS."""
+
+    x: np.ndarray
+    y: np.ndarray
+    name: str = ""
+    colour: int = 0
+
+
 class Chart(NamedTuple):
-    """y against x, both 1-D; with `log`, y on a logarithmic scale, which leaves out y <= 0.
+    """Curves; with `log`, y on a logarithmic scale, which leaves out y <= 0.
 
     log_x: the same for x, whose values are positive.
     """
 
     title: str
     x_label: str
-    x: np.ndarray
-    y: np.ndarray
+    curves: tuple[Curve, ...]
     log: bool = False
     log_x: bool = False
 
@@ -65,24 +75,38 @@ def nice(step: float) -> float:
     return next(m * unit for m in (1, 2, 5, 10) if m * unit >= step * (1 - NEAR))
 
 
-def _prepared(chart: Chart) -> tuple[np.ndarray, np.ndarray, Axis, Axis]:
-    x, y = np.asarray(chart.x, float), np.asarray(chart.y, float)
-    keep = np.isfinite(y) & (y > 0 if chart.log else True)
-    if not keep.any():
+class _Prepared(NamedTuple):
+    """The curves that have points, on the scales of the chart, and the axes of all."""
+
+    curves: list[Curve]
+    across: Axis
+    up: Axis
+
+
+def _prepared(chart: Chart) -> _Prepared:
+    curves = []
+    for curve in chart.curves:
+        x, y = np.asarray(curve.x, float), np.asarray(curve.y, float)
+        keep = np.isfinite(x) & np.isfinite(y) & (y > 0 if chart.log else True)
+        if keep.any():
+            scales = ((x, chart.log_x), (y, chart.log))
+            x, y = (np.log10(v[keep]) if log else v[keep] for v, log in scales)
+            curves.append(curve._replace(x=x, y=y))
+    if not curves:
         raise UsageError(f"{chart.title}: there is no point to draw")
-    x, y = (np.log10(v[keep]) if log else v[keep] for v, log in ((x, chart.log_x), (y, chart.log)))
-    return x, y, axis(x, chart.log_x), axis(y, chart.log)
+    across, up = (np.concatenate([curve[i] for curve in curves]) for i in (0, 1))
+    return _Prepared(curves, axis(across, chart.log_x), axis(up, chart.log))
 
 
-def write(path: str, chart: Chart) -> None:
-    """Draw the chart into a file that ends in .svg or .png.
+def write(path: str, *charts: Chart) -> None:
+    """Draw charts, one below the other, into a file that ends in .svg or .png.
 
     Raises UsageError for another ending, OSError when the file cannot be written.
     """
     if path.endswith(".svg"):
-        data = svg(chart).encode()
+        data = svg(*charts).encode()
     elif path.endswith(".png"):
-        data = png(chart)
+        data = png(*charts)
     else:
         raise UsageError(f"a picture ends in .svg or .png, not '{path}'")
     with atomic(path) as file:
@@ -97,64 +121,101 @@ class _Drawing(NamedTuple):
 
     lines: list[tuple[Points, str, int]]
     words: list[tuple[float, float, str, str]]
+    height: int
 
 
 def _drawing(chart: Chart) -> _Drawing:
-    x, y, across, up = _prepared(chart)
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    curves, across, up = _prepared(chart)
+    rows = _in_rows([curve.name for curve in curves])
+    top = TOP + ROW * len(rows)
+    right, bottom = WIDTH - RIGHT, top + HEIGHT - TOP - BOTTOM
 
     def place(px: np.ndarray | float, py: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        return LEFT + across.part(px) * (right - LEFT), bottom - up.part(py) * (bottom - TOP)
+        return LEFT + across.part(px) * (right - LEFT), bottom - up.part(py) * (bottom - top)
 
-    drawing = _Drawing([], [(WIDTH / 2, TOP - 14, "middle", chart.title)])
+    title = (WIDTH / 2, TOP - 14, "middle", chart.title)
+    drawing = _Drawing([], [title], bottom + BOTTOM)
     for value, text in across.ticks:
         at = float(place(value, 0)[0])
-        drawing.lines.append((((at, TOP), (at, bottom)), GRID, 1))
+        drawing.lines.append((((at, top), (at, bottom)), GRID, 1))
         drawing.words.append((at, bottom + 18, "middle", text))
     for value, text in up.ticks:
         at = float(place(0, value)[1])
         drawing.lines.append((((LEFT, at), (right, at)), GRID, 1))
         drawing.words.append((LEFT - 8, at + 4, "end", text))
-    drawing.words.append((WIDTH / 2, HEIGHT - 8, "middle", chart.x_label))
-    curve = [(float(a), float(b)) for a, b in zip(*place(x, y), strict=True)]
-    drawing.lines.append((((LEFT, TOP), (LEFT, bottom), (right, bottom)), INK, 1))
-    drawing.lines.append((curve, LINE, 2))
+    drawing.words.append((WIDTH / 2, bottom + BOTTOM - 8, "middle", chart.x_label))
+    drawing.lines.append((((LEFT, top), (LEFT, bottom), (right, bottom)), INK, 1))
+    for x, y, _, colour in curves:
+        points = [(float(a), float(b)) for a, b in zip(*place(x, y), strict=True)]
+        if len(points) == 1:  # a dot
+            points = [(points[0][0] - 2, points[0][1]), (points[0][0] + 2, points[0][1])]
+        drawing.lines.append((points, COLOURS[colour % len(COLOURS)], 2))
+    for at, row in zip(range(TOP + 2, top + 2, ROW), rows, strict=False):
+        for x, i in row:
+            colour = COLOURS[curves[i].colour % len(COLOURS)]
+            drawing.lines.append((((x, at - 4), (x + 16, at - 4)), colour, 2))
+            drawing.words.append((x + 22, at, "start", curves[i].name))
     return drawing
 
 
-def svg(chart: Chart) -> str:
-    """The chart as an SVG document."""
-    drawing = _drawing(chart)
+def _in_rows(names: Sequence[str]) -> list[list[tuple[float, int]]]:
+    """Where the names of curves are written: (x, which) in rows. A curve alone may have none."""
+    rows: list[list[tuple[float, int]]] = []
+    x = float(WIDTH)
+    for i, name in enumerate(names if any(names) else ()):
+        width = 36 + LETTER * len(name)
+        if x + width > WIDTH - RIGHT:
+            rows.append([])
+            x = LEFT
+        rows[-1].append((x, i))
+        x += width
+    return rows
+
+
+def svg(*charts: Chart) -> str:
+    """The charts as an SVG document."""
+    drawings = [_drawing(chart) for chart in charts]
+    height = sum(drawing.height for drawing in drawings)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
     ]
-    for points, colour, width in drawing.lines:
-        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-        )
-    for a, b, anchor, text in drawing.words:
-        place = f'x="{a:.1f}" y="{b:.1f}" text-anchor="{anchor}"'
-        parts.append(f'<text {place} fill="{INK}">{escape(text)}</text>')
+    above = 0
+    for drawing in drawings:
+        for points, colour, width in drawing.lines:
+            path = " ".join(f"{a:.1f},{b + above:.1f}" for a, b in points)
+            parts.append(
+                f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+            )
+        for a, b, anchor, text in drawing.words:
+            place = f'x="{a:.1f}" y="{b + above:.1f}" text-anchor="{anchor}"'
+            parts.append(f'<text {place} fill="{INK}">{escape(text)}</text>')
+        above += drawing.height
     return "\n".join([*parts, "</svg>\n"])
 
 
-def png(chart: Chart) -> bytes:
-    """The chart as a PNG file."""
+def png(*charts: Chart) -> bytes:
+    """The charts as a PNG file."""
     import cv2
 
-    drawing, font = _drawing(chart), cv2.FONT_HERSHEY_SIMPLEX
-    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    image = np.concatenate([_pixels(_drawing(chart)) for chart in charts])
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def _pixels(drawing: _Drawing) -> np.ndarray:
+    import cv2
+
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    image = np.full((drawing.height, WIDTH, 3), 255, np.uint8)
     for points, colour, width in drawing.lines:
         fixed = np.round(np.array(points) * 16).astype(np.int32)
         cv2.polylines(image, [fixed], False, _bgr(colour), width, cv2.LINE_AA, shift=4)
     for a, b, anchor, text in drawing.words:
         size = cv2.getTextSize(text, font, 0.42, 1)[0][0]
-        start = a - {"middle": size / 2, "end": size}[anchor]
+        start = a - {"middle": size / 2, "end": size}.get(anchor, 0)
         cv2.putText(image, text, (round(start), round(b)), font, 0.42, _bgr(INK), 1, cv2.LINE_AA)
-    return cv2.imencode(".png", image)[1].tobytes()
+    return image
 
 
 def _bgr(colour: str) -> tuple[int, int, int]:
@@ -162,8 +223,21 @@ def _bgr(colour: str) -> tuple[int, int, int]:
 
 
 def text(chart: Chart, width: int = 64, height: int = 14) -> str:
-    """The chart in braille characters, two dots across and four down in each."""
-    x, y, across, up = _prepared(chart)
+    """The curves in braille characters, two dots across and four down in each: one below the other
+    where there are several, on the same scales."""
+    curves, across, up = _prepared(chart)
+    words = [(", ".join(filter(None, [chart.title, c.name])), chart.x_label) for c in curves]
+    pictures = [
+        _braille(curve, *told, across, up, width, height)
+        for curve, told in zip(curves, words, strict=True)
+    ]
+    return "\n\n".join(map("\n".join, pictures))
+
+
+def _braille(
+    curve: Curve, title: str, x_label: str, across: Axis, up: Axis, width: int, height: int
+) -> list[str]:
+    x, y, *_ = curve
     wide, high = 2 * width - 1, 4 * height - 1
     columns = np.arange(wide + 1)
     first, last = across.part(x[0]) * wide, across.part(x[-1]) * wide
@@ -175,7 +249,7 @@ def text(chart: Chart, width: int = 64, height: int = 14) -> str:
             cells[dot // 4, column // 2] |= DOTS[dot % 4][column % 2]
     labels = {round(float(1 - up.part(v)) * high) // 4: t for v, t in up.ticks}
     margin = max(map(len, labels.values()))
-    lines = [chart.title]
+    lines = [title]
     for i, cell_row in enumerate(cells):
         drawn = "".join(chr(0x2800 + int(c)) for c in cell_row)
         lines.append(f"{labels.get(i, ''):>{margin}} {'┤' if i in labels else '│'}{drawn}".rstrip())
@@ -187,5 +261,5 @@ def text(chart: Chart, width: int = 64, height: int = 14) -> str:
         if not "".join(feet[max(start - 1, 0) : start + len(word)]).strip():
             feet[start : start + len(word)] = word
     lines.append(f"{'':>{margin}}  {''.join(feet).rstrip()}")
-    lines.append(f"{'':>{margin}}  {chart.x_label:^{width}}".rstrip())
-    return "\n".join(lines)
+    lines.append(f"{'':>{margin}}  {x_label:^{width}}".rstrip())
+    return lines

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from netc.chart import Chart, axis, nice, png, svg, text, write
+from netc.chart import COLOURS, Chart, Curve, axis, nice, png, svg, text, write
 from netc.errors import UsageError
 
-RISE = Chart("a < b", "iteration", np.arange(101), np.arange(101) / 10)
+RISE = Chart("a < b", "iteration", (Curve(np.arange(101), np.arange(101) / 10),))
 
 
 def test_the_svg_has_the_curve_from_corner_to_corner():
@@ -47,14 +47,39 @@ def test_text():
     assert drawn[6:] == ["   └──────────", "    0  40 80", "    iteration"]
 
 
+TWO = Chart("t", "x", (Curve(np.arange(3), np.arange(3), "up", 1), Curve(np.ones(1), np.ones(1))))
+
+
+def test_several_curves_have_names_and_colours():
+    root = ElementTree.fromstring(svg(TWO, TWO._replace(title="u")))
+    lines = [p for p in root.findall("{*}polyline") if p.get("stroke") == COLOURS[1]]
+    assert len(lines) == 4  # each curve and its colour beside the name
+    words = [t.text for t in root.findall("{*}text")]
+    assert words.count("up") == 2 and {"t", "u"} < set(words)
+    one, two = (float(p.attrib["points"].split(",")[1].split()[0]) for p in lines[::2])
+    assert two - one == float(root.get("height", 0)) / 2
+    names = [f"a long name of a curve {i}" for i in range(9)]
+    many = TWO._replace(curves=tuple(Curve(np.arange(2), np.arange(2), n) for n in names))
+    for word in ElementTree.fromstring(svg(many)).findall("{*}text"):
+        assert 0 < float(word.attrib["x"]) < 800
+
+
+def test_several_curves_as_text_are_one_below_the_other():
+    first, second = text(TWO, 10, 3).split("\n\n")
+    assert first.startswith("t, up\n") and second.startswith("t\n")
+    assert first.splitlines()[-2:] == second.splitlines()[-2:]
+
+
 def test_x_on_a_logarithmic_scale():
     rates = 10.0 ** np.arange(-3, 2)
-    feet = text(Chart("", "rate", rates, np.arange(5), log_x=True), 40, 4).splitlines()[-2]
+    feet = text(Chart("", "rate", (Curve(rates, np.arange(5)),), log_x=True), 40, 4).splitlines()[
+        -2
+    ]
     assert feet.split() == ["1e-3", "1e-2", "1e-1", "1e0", "1e1"]
 
 
 def test_a_jump_is_a_line_without_gaps():
-    step = Chart("", "", np.arange(100), np.where(np.arange(100) < 50, 1.0, 0.0))
+    step = Chart("", "", (Curve(np.arange(100), np.where(np.arange(100) < 50, 1.0, 0.0)),))
     column = [line[len("0.2 ┤") :] for line in text(step, 20, 6).splitlines()[1:7]]
     assert all(any(c != "⠀" for c in row) for row in column)
 
@@ -83,9 +108,9 @@ def test_nice():
 
 def test_what_has_no_place_is_left_out():
     y = np.array([np.nan, 0, 0.1, 1])
-    assert svg(Chart("", "", np.arange(4), y, log=True)).count("1e-1<") == 1
+    assert svg(Chart("", "", (Curve(np.arange(4), y),), log=True)).count("1e-1<") == 1
     with pytest.raises(UsageError, match="empty: there is no point to draw"):
-        svg(Chart("empty", "", np.arange(2), np.zeros(2), log=True))
+        svg(Chart("empty", "", (Curve(np.arange(2), np.zeros(2)),), log=True))
 
 
 def test_the_ending_says_what_is_written(tmp_path):

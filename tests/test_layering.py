@@ -33,6 +33,7 @@ FLOORS = {
     "netc.data": 4,
     "netc.weights": 4,
     "netc.fillers": 5,
+    "netc.logs": 5,
     "netc.lowering": 5,
     "netc.devices": 6,
     "netc.layers": 6,

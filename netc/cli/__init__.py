@@ -32,6 +32,8 @@ COMMANDS = {
     "doctor": "go through a Caffe project: what works, what differs, what to run instead",
     "show": "print a net after one of the compiler's passes",
     "draw": "draw a net: SVG, Graphviz, Mermaid, or a picture",
+    "parse_log": "turn a log of training into tables, LOG.train and LOG.test",
+    "plot": "draw the curves of training out of logs",
     "plot-lr": "draw the learning rate of a solver over its run",
     "lr-find": "try learning rates on the real data, and suggest base_lr",
     "overfit": "check that the net can learn a few examples by heart, or say why not",

@@ -250,15 +250,15 @@ def picture_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", help="a picture to write, .svg or .png")
 
 
-def picture(args: argparse.Namespace, chart: Chart) -> None:
-    """The chart into the file of -o, or onto the terminal. Raises UsageError."""
+def picture(args: argparse.Namespace, *charts: Chart) -> None:
+    """The charts into the file of -o, or onto the terminal. Raises UsageError."""
     from netc.chart import text, write
 
     if not args.output:
-        print(text(chart) + "\n")
+        print("\n\n".join(map(text, charts)) + "\n")
         return
     try:
-        write(args.output, chart)
+        write(args.output, *charts)
     except OSError as error:
         raise UsageError(f"{args.output} cannot be written: {error.strerror}") from None
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netc.chart import Chart
+from netc.chart import Chart, Curve
 from netc.errors import UsageError
 from netc.load import Loaded
 from netc.schema import SolverParameter
@@ -96,7 +96,7 @@ def sweep(session: Session, smoothing: float, limit: float) -> Sweep:
 def chart(found: Sweep) -> Chart:
     """The smoothed loss over the rate, cut off at twice the first so that the fall can be seen."""
     loss = np.minimum(found.smoothed, 2 * found.smoothed[0])
-    return Chart("smoothed loss", "learning rate", found.rates, loss, log_x=True)
+    return Chart("smoothed loss", "learning rate", (Curve(found.rates, loss),), log_x=True)
 
 
 def table(found: Sweep) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netc.chart import Chart
+from netc.chart import Chart, Curve
 from netc.compile import compile_net
 from netc.load import Loaded
 from netc.lowering.plan import Plan
@@ -33,7 +33,8 @@ def chart(p: SolverParameter, log: bool = False) -> Chart:
     even = np.linspace(0, max(p.max_iter - 1, 0), POINTS).astype(int)
     iterations = np.unique(np.concatenate([even, turns, np.maximum(turns - 1, 0)]))
     title = f"learning rate: {p.lr_policy}, base_lr {p.base_lr:g}"
-    return Chart(title, "iteration", iterations, np.asarray(schedule(p)(iterations)), log)
+    curve = Curve(iterations, np.asarray(schedule(p)(iterations)))
+    return Chart(title, "iteration", (curve,), log)
 
 
 def table(p: SolverParameter) -> str:
