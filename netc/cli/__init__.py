@@ -99,7 +99,7 @@ def _run(arguments: list[str]) -> int:
             f"no command '{name}'", hint=did_you_mean(name, COMMANDS) or "see netc --help"
         )
     common, command, parser = _parser(name)
-    args = parser.parse_args(arguments[1:])
+    args = parser.parse_args(common.spelt_out(parser, arguments[1:]))
     common.heed_glog(args)
     return command.run(args)
 

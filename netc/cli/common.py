@@ -33,20 +33,35 @@ def flag(parser: argparse.ArgumentParser, name: str, help: str, **options: Any) 
 def switch(parser: argparse.ArgumentParser, name: str, help: str) -> None:
     """A flag that is on or off, off by default, in every form of Caffe's: -x, -nox, -x=false."""
     flag(parser, name, help, action="store_true")
-    on, off = ("{}=true", "{}=1"), ("no{}", "{}=false", "{}=0")
-    for forms, action in ((on, "store_true"), (off, "store_false")):
-        for form in forms:
-            hidden: dict[str, Any] = {
-                "default": argparse.SUPPRESS,
-                "help": argparse.SUPPRESS,
-                "dest": name,
-            }
-            spelt = form.format(name)
-            parser.add_argument(f"-{spelt}", f"--{spelt}", action=action, **hidden)
+    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS, "dest": name}
+    parser.add_argument(f"-no{name}", f"--no{name}", action="store_false", **hidden)
 
 
-GLOG_SWITCHES = ("logtostderr", "alsologtostderr", "colorlogtostderr", "log_prefix")
-GLOG_VALUES = ("minloglevel", "log_dir", "stderrthreshold", "v")
+WORDS = {"true": "", "1": "", "t": "", "yes": "", "y": ""} | dict.fromkeys(
+    ("false", "0", "f", "no", "n"), "no"
+)  # what gflags takes for a switch -> what it is in front of its name
+
+
+def spelt_out(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> list[str]:
+    """The arguments with -x and -nox in place of -x=true and -x=no, where x is a switch."""
+    known, found = parser._option_string_actions, []
+    for word in arguments:
+        name, equals, value = word.partition("=")
+        action = known.get(f"--no{name.lstrip('-')}")
+        if equals and name in known and action and value.lower() in WORDS:
+            word = f"--{WORDS[value.lower()]}{name.lstrip('-')}"
+        found.append(word)
+    return found
+
+
+GLOG_SWITCHES = (
+    *("logtostderr", "alsologtostderr", "colorlogtostderr", "log_prefix", "drop_log_memory"),
+    *("stop_logging_if_full_disk", "symbolize_stacktrace", "timestamp_in_logfile_name"),
+)
+GLOG_VALUES = (
+    *("minloglevel", "log_dir", "stderrthreshold", "v", "vmodule", "log_link", "logbuflevel"),
+    *("logbufsecs", "max_log_size", "log_backtrace_at", "alsologtoemail", "logmailer"),
+)
 
 
 def glog_flags(parser: argparse.ArgumentParser) -> None:
@@ -208,8 +223,8 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None, several: bool = Fal
     """Choose the device and switch the compilation cache on; the platform's name.
 
     gpu: the value of -gpu. mode_gpu: the solver's solver_mode, None where it is not given; then the
-    accelerator is used when there is one. several: whether -gpu may name more than one; the first
-    is then the one that is used where nothing else is said.
+    accelerator is used when there is one. several: whether more than the first that -gpu names will
+    be used.
 
     Raises UsageError when a GPU is asked for that is not there.
     """
@@ -230,11 +245,8 @@ def start_jax(gpu: str | None, mode_gpu: bool | None = None, several: bool = Fal
             log.warning("solver_mode is GPU, but JAX sees no accelerator: running on the CPU")
     if gpu:
         first, *others = devices_of(gpu)
-        if others and not several:
-            raise UsageError(
-                f"-gpu {gpu}: only netc train uses several devices",
-                hint="name the one to use, as -gpu 0",
-            )
+        if others and not several:  # Caffe: takes the first
+            log.warning("-gpu %s: only netc train uses several devices, this is on the first", gpu)
         jax.config.update("jax_default_device", first)
     return platform
 

@@ -5,55 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from netc.doctor.findings import Finding, Place
 from netc.layers.elsewhere import WRITE_IT
 from netc.layers.plugins import layer_type
 from netc.load import read_bytes, text_of
+from netc.tools import TOOLS, VERBS, translated
 
 Flags = Callable[[str], Collection[str] | None]  # of a command; None: there is none
 
 
-class Tool(NamedTuple):
-    """The command that does what one of Caffe's programs does.
-
-    arguments: the flags that the program's arguments are there; none: they are the same.
-    words: all that stands behind the command where its arguments are others.
-    """
-
-    command: str
-    arguments: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-
-
-VERBS = ("train", "test", "time", "device_query")
-TOOLS = {
-    **{f"caffe {verb}": Tool(verb) for verb in VERBS},
-    **{
-        name: Tool(name)
-        for name in (
-            *("compute_image_mean", "convert_annoset", "convert_imageset", "device_query"),
-            *("extract_features", "upgrade_net_proto_binary", "upgrade_net_proto_text"),
-            "upgrade_solver_proto_text",
-        )
-    },
-    "train_net": Tool("train", ("-solver", "-snapshot")),
-    "finetune_net": Tool("train", ("-solver", "-weights")),
-    "test_net": Tool("test", ("-model", "-weights", "-iterations")),
-    "net_speed_benchmark": Tool("time", ("-model", "-iterations")),
-    "convert_mnist_data": Tool("dataset", words=("mnist", "FOLDER", "--from", "IDX_FILES")),
-    "convert_cifar_data": Tool("dataset", words=("cifar10", "FOLDER", "--from", "BIN_FILES")),
-}
+COMMON = ("train.py", "classify.py", "detect.py", "summarize.py")  # names of others' scripts too
 QUOTES = ("'", '"', "`")
 _CALL = re.compile(
     rf"""(?:^|(?<=[\s;&|(=`"']))                           # the start of a word
     (?:[\w.:~$%\{{}}\-]*[/\\])*                            # its folder
     (?: (?:caffe(?:\.bin|\.exe)?|\$\{{?\w*CAFFE\w*\}}?)["']?\s+(?P<verb>{"|".join(VERBS)})
-      | (?P<tool>{"|".join(t for t in TOOLS if " " not in t)})(?:\.bin|\.exe)?["']?
+      | (?P<tool>{"|".join(re.escape(t) for t in TOOLS if " " not in t)})(?:\.bin|\.exe)?["']?
     )(?=[\s"'`;)]|$)(?P<rest>[^;&|`#)\n]*)""",
     re.VERBOSE,
 )
+_OF_CAFFE = re.compile(r"caffe|tools/extra", re.IGNORECASE)
 _REDIRECTION = re.compile(r"(?:^|\s)\d?>.*")
 _LISTED = re.compile(r"""["']\s*,\s*["']""")  # between the words of a list in Python
 _REGISTERED = re.compile(r"^\s*REGISTER_LAYER_(?:CLASS|CREATOR)\((\w+)", re.MULTILINE)
@@ -77,23 +49,23 @@ def shell(place: Place, flags: Flags) -> Iterator[Finding]:
             for match in _CALL.finditer(joined):
                 before = joined[: match.start()][-1:]
                 rest = match["rest"].split(before)[0] if before in QUOTES else match["rest"]
-                yield _call(match, rest, place.of(f"{place.path}:{at}"), flags)
+                if found := _call(match, rest, place.of(f"{place.path}:{at}"), flags):
+                    yield found
         at += 1 + line.count("\0")
 
 
-def _call(match: re.Match[str], rest: str, where: str, flags: Flags) -> Finding:
+def _call(match: re.Match[str], rest: str, where: str, flags: Flags) -> Finding | None:
     name = match["tool"] or f"caffe {match['verb']}"
-    tool = TOOLS[name]
-    words = list(tool.words) or _REDIRECTION.sub("", rest).split()
-    known = flags(tool.command)
+    if name in COMMON and not _OF_CAFFE.search(match[0][: match.start("tool") - match.start()]):
+        return None
+    instead = translated(name, _REDIRECTION.sub("", rest).split())
+    known = flags(instead[0])
     if known is None:
         return Finding("missing", name, where)
-    given = [w.partition("=")[0] for w in words if re.match(r"--?[a-zA-Z]", w)]
+    given = [w.partition("=")[0] for w in instead if re.match(r"--?[a-zA-Z]", w)]
     if unknown := [flag for flag in given if flag not in known]:
         return Finding("missing", f"{name} with {', '.join(unknown)}", where)
-    named = [f"{flag} {word}" for flag, word in zip(tool.arguments, words, strict=False)]
-    instead = ["netc", tool.command, *named, *words[len(named) :]]
-    return Finding("supported", name, where, " ".join(instead))
+    return Finding("supported", name, where, " ".join(["netc", *instead]))
 
 
 def python(place: Place, flags: Flags) -> Iterator[Finding]:

@@ -173,10 +173,11 @@ def test_flags_of_caffe_in_every_spelling(command, name, monkeypatch):
         for yes, no in ((f"-{name}", f"-no{name}"), (f"--{name}", f"--no{name}")):
             assert getattr(parsed(command, monkeypatch, yes), name) is True
             assert getattr(parsed(command, monkeypatch, no), name) is False
-        for text in ("true", "false"):
-            for dashes in ("-", "--"):
-                args = parsed(command, monkeypatch, f"{dashes}{name}={text}")
-                assert getattr(args, name) is (text == "true")
+        for value, texts in ((True, "true 1 T Yes y"), (False, "false 0 F NO n")):
+            for text in texts.split():
+                for dashes in ("-", "--"):
+                    args = parsed(command, monkeypatch, f"{dashes}{name}={text}")
+                    assert getattr(args, name) is value
         return
     for spelling in SPELLINGS:
         args = parsed(command, monkeypatch, *spelling.format(name, value).split(" "))
@@ -189,6 +190,7 @@ def test_flags_of_glog(tmp_path, capsys, monkeypatch):
     net = tmp_path / "net.prototxt"
     net.write_text("layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 2 } } }")
     flags = ["--logtostderr=1", "-alsologtostderr", "-minloglevel", "1", "-v", "2"]
+    flags += ["-nolog_prefix", "--vmodule=net*=2", "-max_log_size=5", "-logbufsecs", "0"]
     assert main(["time", "-model", str(net), "-iterations", "1", *flags]) == 0
     assert "Benchmark" not in capsys.readouterr().err
     flags = ["-minloglevel=0", f"-log_dir={tmp_path}"]
@@ -196,3 +198,10 @@ def test_flags_of_glog(tmp_path, capsys, monkeypatch):
     assert "Benchmark ends" in (tmp_path / "netc.INFO").read_text()
     assert main(["time", "-model", str(net), f"-log_dir={tmp_path / 'none'}"]) == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_switch_that_is_neither_on_nor_off(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["convert_imageset", "root/", "list", "db", "-shuffle=perhaps"])
+    assert end.value.code == 2
+    assert "ignored explicit argument 'perhaps'" in capsys.readouterr().err

@@ -6,7 +6,6 @@ import os
 import pytest
 
 from netc.cli import common, main
-from netc.errors import UsageError
 from netc.weights import read_weights
 
 
@@ -196,10 +195,13 @@ def test_the_first_device_is_the_root(monkeypatch, gpu):
     assert common.jax.chosen == {"jax_default_device": GPUS[gpu][0]}
 
 
-def test_other_commands_use_one_device(monkeypatch):
+def test_other_commands_use_the_first_device(monkeypatch, caplog):
     monkeypatch.setattr(common, "jax", Accelerators())
-    with pytest.raises(UsageError, match="-gpu 0,1: only netc train uses several devices"):
-        common.start_jax("0,1")
+    assert common.start_jax("1,0") == "gpu"
+    assert common.jax.chosen == {"jax_default_device": "gpu 1"}
+    assert caplog.messages == [
+        "-gpu 1,0: only netc train uses several devices, this is on the first"
+    ]
 
 
 def test_overrides_and_stages(folder, log):

@@ -26,6 +26,7 @@ from netc.doctor.findings import Finding
             "dataset cifar10 FOLDER --from BIN_FILES",
         ),
         ("train_net.bin s.prototxt", "train_net", "train -solver s.prototxt"),
+        ("python $CAFFE_ROOT/python/train.py --solver s", "train.py", "train --solver s"),
     ],
 )
 def test_calls_of_programs(look, line, name, instead):
@@ -47,7 +48,15 @@ def test_calls_that_netc_has_not(look, line, what):
 
 @pytest.mark.parametrize(
     "line",
-    ["# caffe train -solver s", "cd caffe", "mycaffe train", "git clone caffe", "caffe help"],
+    [
+        "python train.py --solver s",
+        "./summarize.py x",
+        "# caffe train -solver s",
+        "cd caffe",
+        "mycaffe train",
+        "git clone caffe",
+        "caffe help",
+    ],
 )
 def test_lines_that_call_nothing(look, line):
     assert look({"run.sh": line}) == {}
