@@ -63,6 +63,7 @@ FLOORS = {
     "netc.pycaffe": 11,
     "netc.rewrite": 11,
     "netc.show": 11,
+    "netc.standin": 11,
     "netc.tools": 11,
     "netc.diff": 12,
     "netc.doctor": 12,

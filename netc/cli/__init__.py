@@ -23,6 +23,7 @@ COMMANDS = {
     "detect": "find what is where in images: boxes, or the classes of windows",
     "zoo": "list the models below a folder, or fetch the weights of one",
     "run": "run a Python script that was written for pycaffe, as it is",
+    "stand-in": "make a folder that scripts take for Caffe's own",
     "check": "find mistakes in a net or solver without running it",
     "upgrade": "rewrite an old net or solver in the current format",
     "convert": "write weights in another format, or as another net needs them",
