@@ -112,6 +112,7 @@ class Net(Running):
         graph = infer(built, self._plan, self._seed, before=known)
         self._fitting = Fitting(Program(graph, self._plan))
         self._memory = Memory(graph.memory, self._memory)
+        self._covered = {}
         self._shape_blobs(graph)
 
     def _shape_blobs(self, graph: Graph) -> None:

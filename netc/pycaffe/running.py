@@ -30,6 +30,7 @@ class Running(Parts, Batching, Hooked):
     _behind: Callable[[], None] | None
     _arrays: tuple[MemoryBatches, int] | None
     _memory: Memory
+    _covered: Arrays  # by value: inputs of passes that layers in place wrote over
 
     def forward(
         self,
@@ -81,6 +82,7 @@ class Running(Parts, Batching, Hooked):
         arguments = self._arguments(segment, self._memory.now)
         segment = self._fitting.fit(first, last, arguments)
         values, loss, state = segment.forward(*arguments)
+        self._covered = self._covered | segment.covered(arguments[-1])
         for name, value in values.items():
             self.blobs[name].put(value)
         for key, value in self._memory.advance(state).items():
@@ -125,7 +127,7 @@ class Running(Parts, Batching, Hooked):
 
     def _compiled_back(self, first: int, last: int) -> None:
         segment = self._fitting.segment(first, last)
-        arguments = self._arguments(segment, self._memory.before)
+        arguments = self._read_before(segment)
         arguments[-1].update(self._overwritten(segment, first))
         segment = self._fitting.fit(first, last, arguments)
         seeds = {v: self.blobs[self._graph.blobs[v]]._diff.value() for v in segment.open}
@@ -146,20 +148,27 @@ class Running(Parts, Batching, Hooked):
         """What layers from `first` on have read, and then written over: made once more."""
         nodes, blobs = self._graph.nodes, self._graph.blobs
         over = {blobs[t] for n in nodes[first:] for t in n.tops}
-        missing = {v for v in segment.reads if blobs[v] in over}
+        missing = {v for v in segment.reads if blobs[v] in over} - self._covered.keys()
         start = first
         while missing and not self._is_hosted(start - 1):
             start -= 1
             node = nodes[start]
             missing -= set(node.tops)
-            missing |= {v for v in node.bottoms if blobs[v] in over}
+            missing |= {v for v in node.bottoms if blobs[v] in over} - self._covered.keys()
             over |= {blobs[t] for t in node.tops}
         if start == first:
             return {}
         lead = self._fitting.segment(start, first - 1)
-        arguments = self._arguments(lead, self._memory.before)
+        arguments = self._read_before(lead)
         made = self._fitting.fit(start, first - 1, arguments).forward(*arguments)[0]
         return {v: made[blobs[v]] for v in segment.reads if blobs[v] in made}
+
+    def _read_before(self, segment: Segment) -> tuple[Arrays, Arrays, Any, Arrays]:
+        """The arguments that a segment had in the last pass."""
+        arguments = self._arguments(segment, self._memory.before)
+        inputs = arguments[-1]
+        inputs |= {v: x for v, x in self._covered.items() if v in inputs}
+        return arguments
 
     def _arguments(self, segment: Segment, memory: Arrays) -> tuple[Arrays, Arrays, Any, Arrays]:
         used = {k for n in segment.graph.nodes for k in n.blobs}

@@ -39,6 +39,10 @@ class Segment:
         """Blob -> the value it holds after the segment."""
         return {self.graph.blobs[v]: v for v in self.values}
 
+    def covered(self, inputs: Arrays) -> Arrays:
+        """The inputs whose blobs hold another value after the segment."""
+        return {v: x for v, x in inputs.items() if self.last[self.graph.blobs[v]] != v}
+
     @cached_property
     def first(self) -> dict[str, str]:
         """Blob -> the value whose gradient it holds after going back."""

@@ -261,6 +261,7 @@ class Solver:
             arguments = (blobs, state, session.pass_key(last), values)
             segment = net._fitting.fit(*whole, arguments)
             made, _, _ = segment.forward(*arguments)
+            net._covered = segment.covered(values)
             seeds = {v: net.blobs[net._graph.blobs[v]]._diff.value() for v in segment.open}
             d_values, _ = segment.backward(*arguments, seeds)
             for name, value in made.items():

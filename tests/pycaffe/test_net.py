@@ -165,6 +165,36 @@ def test_part_of_the_way_back(make, inputs):
         np.testing.assert_allclose(net.blobs[blob].diff, diff, rtol=1e-5, atol=1e-7)
 
 
+IN_PLACE = """
+force_backward: true
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
+layer { name: "tanh" type: "TanH" bottom: "x" top: "x" }
+layer { name: "slope" type: "PReLU" bottom: "x" top: "x" }
+"""
+
+
+@pytest.mark.parametrize("ends", [[(None, None)], [(None, "tanh"), ("slope", None)]])
+def test_going_back_through_layers_that_write_over_an_input(make, ends):
+    net = make(IN_PLACE)
+    draw = np.random.RandomState(3)
+    slope = net.params["slope"][0].data.copy()
+    for _ in range(2):
+        x, dy = draw.standard_normal((2, 3, 2)).astype(np.float32)
+        net.blobs["x"].data[...] = x
+        for start, end in ends:
+            net.forward(start=start, end=end)
+        y = np.tanh(x)
+        np.testing.assert_allclose(net.blobs["x"].data, np.where(y > 0, y, slope * y), rtol=1e-5)
+        net.blobs["x"].diff[...] = dy
+        net.clear_param_diffs()
+        for start, end in reversed(ends):
+            net.backward(start=end, end=start)
+        d_slope = (dy * y * (y <= 0)).sum(0)
+        np.testing.assert_allclose(net.params["slope"][0].diff, d_slope, rtol=1e-4)
+        dx = dy * np.where(y > 0, 1, slope) * (1 - y * y)
+        np.testing.assert_allclose(net.blobs["x"].diff, dx, rtol=1e-4)
+
+
 def test_gradients_may_be_given(make, inputs):
     net = make(nets.DEPLOY + "force_backward: true")
     net.forward(data=inputs["data"])
