@@ -85,7 +85,8 @@ class _Builder:
             )
         phase = layer.phase if layer.HasField("phase") else self.net.state.phase
         weights = self.loss_weights(layer, node, kind, len(tops))
-        self.nodes.append(Node(self.key(layer), layer, kind, node, phase, bottoms, tops, weights))
+        key, forced = self.key(layer), self.net.force_backward
+        self.nodes.append(Node(key, layer, kind, node, phase, bottoms, tops, weights, forced))
 
     def key(self, layer: LayerParameter) -> str:
         base, n = layer.name or layer.type, 2

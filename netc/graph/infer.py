@@ -164,10 +164,9 @@ class _Inference:
 
     def needs(self, node: Node) -> tuple[bool, ...]:
         """Whether a gradient is wanted for each bottom. Caffe: net.cpp, AppendBottom."""
-        forced = self.graph.message.force_backward
-        return tuple(node.param.propagate_down) or tuple(
-            forced or b in self.moving for b in node.bottoms
-        )
+        if node.forced:
+            return (True,) * len(node.bottoms)
+        return tuple(node.param.propagate_down) or tuple(b in self.moving for b in node.bottoms)
 
     def count_params(self, node: Node, blobs: int) -> None:
         if len(node.param.param) > blobs:

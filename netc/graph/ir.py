@@ -38,9 +38,9 @@ class Param(NamedTuple):
 class Node:
     """One layer: its bottoms and tops are names of values.
 
-    key: the layer's name, made unique. blobs, state: keys of the parameters it uses, in caffemodel
-    order; memory: keys of what it carries besides. `layer` and these are there once shapes are
-    inferred.
+    key: the layer's name, made unique. forced: whether the net has force_backward, which overrules
+    propagate_down. blobs, state: keys of the parameters it uses, in caffemodel order; memory: keys
+    of what it carries besides. `layer` and these are there once shapes are inferred.
     """
 
     key: str
@@ -51,6 +51,7 @@ class Node:
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     loss_weights: tuple[float, ...]
+    forced: bool = False
     layer: Layer | None = None
     blobs: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
@@ -73,8 +74,9 @@ class Node:
         return last + first if self.layer and self.layer.state_first else first + last
 
     def cut(self, bottom: int) -> bool:
-        """Whether propagate_down keeps the gradient from this bottom."""
-        return bool(self.param.propagate_down) and not self.param.propagate_down[bottom]
+        """Whether propagate_down keeps the gradient from this bottom. Caffe: net.cpp, Init."""
+        given = self.param.propagate_down
+        return bool(given) and not self.forced and not given[bottom]
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ PATHS = {
         {"q/0"},
         ["p/0", "q/0"],
     ),
+    "cut, and all forced": (
+        X + ip("p", "x") + ip("q", "p", "propagate_down: false") + LOSS + "force_backward: true",
+        {"p/0", "q/0"},
+        ["p/0", "q/0"],
+    ),
     "cut on one of two ways": (
         X
         + ip("p", "x")

@@ -165,6 +165,16 @@ def test_part_of_the_way_back(make, inputs):
         np.testing.assert_allclose(net.blobs[blob].diff, diff, rtol=1e-5, atol=1e-7)
 
 
+def test_force_backward_overrules_propagate_down(make, inputs):
+    cut = nets.PLAIN.replace('top: "ip2"', 'top: "ip2" propagate_down: false')
+    for text, flows in ((cut, False), (cut + "force_backward: true", True)):
+        net = make(text)
+        net.forward(**inputs)
+        net.backward()
+        assert net.params["ip2"][0].diff.any()
+        assert net.params["ip1"][0].diff.any() == flows == net.blobs["data"].diff.any()
+
+
 IN_PLACE = """
 force_backward: true
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
