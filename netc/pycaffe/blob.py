@@ -132,3 +132,30 @@ class Blob(LegacyShape):
         """Take over a program's result and its shape."""
         self.reshape(*value.shape)
         self._data.set(value)
+
+    def shaped(self, shape: Shape) -> Blob:
+        """The same values and gradient in the shape that a layer which shares the blob gives it."""
+        return _Shaped(self, shape)
+
+
+class _Shaped(Blob):
+    """A blob of another layer, in a shape of its own."""
+
+    def __init__(self, blob: Blob, shape: Shape) -> None:
+        self._blob, self._shape = blob, shape
+
+    @property
+    def data(self) -> np.ndarray:
+        return self._blob.data.reshape(self._shape)
+
+    @property
+    def diff(self) -> np.ndarray:
+        return self._blob.diff.reshape(self._shape)
+
+    @property
+    def shape(self) -> Shape:
+        return self._shape
+
+    def reshape(self, *shape: int) -> None:
+        self._blob.reshape(*shape)
+        self._shape = self._blob.shape

@@ -56,7 +56,11 @@ class Parts:
         return OrderedDict(zip(self._layer_names, self.layers, strict=True))
 
     def _layer_blobs(self, node: Any) -> list[Blob]:
-        return [self._blob_by_key[k] for k in node.stored]
+        found = []
+        for key, (spec, _) in zip(node.stored, node.set_up.stored, strict=True):
+            blob, owners = self._blob_by_key[key], self._graph.param_by_key[key].spec.shape
+            found.append(blob if spec.shape == owners else blob.shaped(spec.shape))
+        return found
 
     @property
     def inputs(self) -> list[str]:

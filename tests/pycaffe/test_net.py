@@ -1,5 +1,7 @@
 """Net, as pycaffe has it."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -270,6 +272,35 @@ def test_files_are_caffes(make, folder):
     with h5py.File("w.h5") as file:
         assert set(net._layer_names) >= set(file["data"])
         np.testing.assert_array_equal(file["data/ip2/1"], net.params["ip2"][1].data)
+
+
+def test_a_blob_shared_by_count_has_the_shape_of_each_layer(make, inputs):
+    net = make(
+        nets.INPUT
+        + """
+        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+          param { name: "w" } convolution_param { num_output: 2 axis: 1 bias_term: false } }
+        layer { name: "row" type: "Reshape" bottom: "data" top: "row"
+          reshape_param { shape { dim: 2 dim: 10 } } }
+        layer { name: "ip" type: "InnerProduct" bottom: "row" top: "ip" param { name: "w"
+          share_mode: PERMISSIVE } inner_product_param { num_output: 1 bias_term: false } }
+        """
+    )
+    (owned,), (shared,) = net.params["conv"], net.params["ip"]
+    assert (owned.shape, shared.shape, shared.count) == ((2, 5), (1, 10), 10)
+    shared.data[...] = np.arange(10)
+    np.testing.assert_array_equal(owned.data, np.arange(10).reshape(2, 5))
+    rows = inputs["data"].reshape(2, 10)
+    net.forward(data=inputs["data"], label=inputs["label"])
+    np.testing.assert_allclose(net.blobs["ip"].data, rows @ shared.data.T, rtol=1e-5)
+    owned.diff[...] = 3
+    assert shared.diff.tolist() == [[3] * 10]
+    net.save("w.caffemodel")
+    message = NetParameter.FromString(Path("w.caffemodel").read_bytes())
+    assert [list(layer.blobs[0].shape.dim) for layer in message.layer if layer.blobs] == [
+        [2, 5],
+        [1, 10],
+    ]
 
 
 def test_mismatched_weights_are_told(make):
