@@ -27,7 +27,7 @@ from netc.train.loop import Loop
 from netc.train.nets import NetInState
 from netc.train.saving import restore, save
 from netc.train.signals import Signals
-from netc.train.step import Metrics, Passes
+from netc.train.step import Metrics, Passes, followed
 from netc.usercode import naming_user_code
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ class Solver:
         self._collect()
         net, session = self.net, self._session
         graph, before, blobs = session.train.graph, session.blobs(), net._blob_by_key
-        diffs = {k: blobs[k]._diff.value() for k in graph.trainable}
+        diffs = {k: blobs[k]._diff.value() for k in followed(graph, session.p)}
         carried = {p.key: blobs[p.key]._data.value() for p in graph.params if p.carried}
         outputs = {v: self._shown(v) for v in graph.outputs}
         state = carried | net._memory.now

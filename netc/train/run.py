@@ -30,7 +30,7 @@ from netc.train.record import Record
 from netc.train.saving import restore, save
 from netc.train.session import Session
 from netc.train.signals import Signals
-from netc.train.step import GOOD
+from netc.train.step import GOOD, followed
 from netc.transfer import by_key, targets
 from netc.weights import read_weights
 from netc.weights.match import EXACT, Rules, match
@@ -183,7 +183,7 @@ def tell_frozen(session: Session) -> None:
     if not graph.weights:
         log.warning("no layer of the net has a loss: nothing is learnt")
     sizes = {p.key: math.prod(p.spec.shape) for p in graph.params if not p.carried}
-    still = {k: n for k, n in sizes.items() if k not in graph.trainable}
+    still = {k: n for k, n in sizes.items() if k not in followed(graph, session.p)}
     if still:
         layers = list(dict.fromkeys(graph.param_by_key[k].layer for k in still))
         log.info(

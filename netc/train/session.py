@@ -36,6 +36,7 @@ from netc.train.step import (
     Metrics,
     Passes,
     Step,
+    followed,
     make_step,
     make_test,
     make_update,
@@ -152,7 +153,7 @@ class Session:
 
     def set_blobs(self, blobs: Arrays, state: Arrays) -> None:
         """Start from these blobs at iteration 0 with an empty history."""
-        moving = set(self.train.graph.trainable)
+        moving = set(followed(self.train.graph, self.p))
         # Donated buffers must be JAX's own, never the caller's memory.
         ours = jax.tree.map(lambda x: jnp.array(x, jnp.float32), (blobs, state))
         for k in owned(self.train.graph):

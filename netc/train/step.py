@@ -26,9 +26,9 @@ GOOD = -1
 class Carry(NamedTuple):
     """What an iteration changes; its buffers are donated to the next.
 
-    blobs: the learnable blobs that move. state: carried blobs of layers. history: the optax state.
-    iteration: how many are done, int32. losses: the window of average_loss. bad: the first
-    iteration whose loss was not finite, or GOOD; from then on nothing moves.
+    blobs: the learnable blobs that are `followed`. state: carried blobs of layers. history: the
+    optax state. iteration: how many are done, int32. losses: the window of average_loss. bad: the
+    first iteration whose loss was not finite, or GOOD; from then on nothing moves.
     average: the mean weights of ema_decay. scales: what monitors make of the rate and the decay, by
     use; and where a script may change it, base_lr. sums: of outputs that are monitored, over
     iterations.
@@ -65,10 +65,21 @@ class Metrics(NamedTuple):
 Step = Callable[[Carry, Arrays, Sequence[Mapping[str, Any]], Any], tuple[Carry, Metrics]]
 
 
+def followed(graph: Graph, p: SolverParameter) -> tuple[str, ...]:
+    """Keys of the blobs that an iteration takes the gradients of: those that move and, where
+    clip_gradients bounds the norm of all, those besides that force_backward asks for.
+
+    Caffe: net.cpp, Init; sgd_solver.cpp, ClipGradients.
+    """
+    if graph.message.force_backward and p.clip_gradients >= 0:
+        return tuple(param.key for param in graph.params if not param.carried)
+    return graph.trainable
+
+
 def optimizer(program: Program, p: SolverParameter) -> optax.GradientTransformationExtraArgs:
-    """The solver's update for the blobs of a program that move."""
+    """The solver's update for the blobs of a program that it follows."""
     params = program.graph.param_by_key
-    moving = program.graph.trainable
+    moving = followed(program.graph, p)
     return transformation(
         SOLVERS[p.type],
         p,

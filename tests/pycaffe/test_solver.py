@@ -86,6 +86,26 @@ def test_a_step_on_inputs_is_sgd(make, inputs):
     assert solver.iter == 3
 
 
+@pytest.mark.parametrize("forced", [False, True])
+def test_the_norm_that_is_clipped_is_of_all_gradients_that_are_computed(make, inputs, forced):
+    cold = nets.PLAIN.replace('top: "ip1"', 'top: "ip1" param { lr_mult: 0 }', 1)
+    solver = make(
+        nets.SOLVER + "clip_gradients: 0.1", cold + f"force_backward: {str(forced).lower()}"
+    )
+    net = solver.net
+    fill(net, inputs)
+    before = blobs(net)
+    net.forward()
+    net.backward()
+    diffs = {(k, i): b.diff.copy() for k, v in net.params.items() for i, b in enumerate(v)}
+    assert diffs["ip1", 0].any() == forced
+    norm = np.sqrt(sum((d**2).sum() for d in diffs.values()))
+    solver.step(1)
+    np.testing.assert_array_equal(net.params["ip1"][0].data, before["ip1", 0])
+    moved = before["ip2", 0] - 0.1 * diffs["ip2", 0] * 0.1 / norm
+    np.testing.assert_allclose(net.params["ip2"][0].data, moved, rtol=1e-5)
+
+
 def test_blobs_after_a_step_are_those_of_its_pass(make, inputs):
     solver = make()
     fill(solver.net, inputs)
