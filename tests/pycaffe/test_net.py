@@ -335,6 +335,16 @@ def test_reshape(make, inputs):
         net.reshape()
 
 
+def test_reshape_back_after_a_pass_in_another_size(make, inputs):
+    net = make(nets.DEPLOY)
+    net.blobs["data"].reshape(2, 5)
+    net.forward()
+    assert net.blobs["ip2"].shape == (2, 3)
+    net.blobs["data"].reshape(4, 5)
+    net.reshape()
+    assert net.blobs["ip2"].shape == (4, 3)
+
+
 def test_the_seed_decides(make):
     drop = nets.DEPLOY + 'layer { name: "d" type: "Dropout" bottom: "ip2" top: "d" }'
     data = np.ones((4, 5), np.float32)
