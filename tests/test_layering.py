@@ -49,6 +49,7 @@ FLOORS = {
     "netc.snapshot": 9,
     "netc.summary": 9,
     "netc.export": 10,
+    "netc.export.functions": 10,
     "netc.export.functions_flow": 10,
     "netc.export.functions_layers": 10,
     "netc.export.functions_regions": 10,
@@ -73,6 +74,7 @@ FLOORS = {
 }
 LIGHT = {"numpy", "google"}  # what a module may import when it is loaded
 HEAVY = {  # packages that nobody imports who does not want to compute
+    "netc.export.functions": {"jax"},
     "netc.export.functions_flow": {"jax"},
     "netc.export.functions_layers": {"jax"},
     "netc.export.functions_regions": {"jax"},

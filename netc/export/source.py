@@ -18,7 +18,6 @@ from netc.errors import UsageError, raise_all
 from netc.export import rules  # noqa: F401
 from netc.export.calls import Blob, Bottom, Call, Item, Unsupported, Written
 from netc.export.checked import verified
-from netc.export.functions import FUNCTIONS
 from netc.export.net import Net, counting, in_calls
 from netc.files import atomic
 from netc.graph.ir import Node
@@ -157,6 +156,8 @@ def _plain(name: str) -> str:
 
 def _functions(used: set[str]) -> list[str]:
     """The sources of functions and of those they call, in the order of the modules."""
+    from netc.export.functions import FUNCTIONS
+
     texts = {name: inspect.getsource(f) for name, f in FUNCTIONS.items()}
     needed, more = set[str](), used & texts.keys()
     while more:
@@ -173,6 +174,9 @@ class _Writer:
         self.net, self.used, self.constants = net, set[str](), dict[str, np.ndarray]()
         self.blobs = net.graph.blobs
         self.variables: dict[str, str] = {}
+        from netc.export.functions import FUNCTIONS
+
+        self.known = FUNCTIONS.keys()
         self.taken = {"w", "jax", "jnp", "np", "lax", "net", "load", "every", *FUNCTIONS}
 
     def variable(self, blob: str) -> str:
@@ -244,7 +248,7 @@ class _Writer:
         return f"({self.text(x)})" if signed and SIGNS[x.function][1] < strength else self.text(x)
 
     def function(self, name: str) -> str:
-        return name if name in FUNCTIONS else f"jnp.{name}"
+        return name if name in self.known else f"jnp.{name}"
 
     def constant(self, array: np.ndarray) -> str:
         """The name under which an array is stored with the weights."""
