@@ -15,7 +15,7 @@ from netc.export.functions import FUNCTIONS
 from netc.export.onnx import write_onnx
 from netc.layers import LAYERS
 
-from .nets import WRITABLE, case_net, first_rows, net_of
+from .nets import WRITABLE, case_net, first_rows, in_both, inputs, net_of
 
 IMAGES = [c for c in WRITABLE if c.type == "Pooling"]
 SMALL = """
@@ -33,6 +33,16 @@ layer { name: "p" type: "Softmax" bottom: "ip" top: "prob" }
 @pytest.mark.parametrize("case", {str(c): c for c in [*first_rows(2), *IMAGES]}.values(), ids=str)
 def test_onnxruntime_computes_what_netc_does(case, tmp_path):
     assert "computes the same as netc" in write_onnx(case_net(case), tmp_path / "n.onnx")
+
+
+def test_averages_of_each_position(tmp_path):
+    text = (
+        inputs(x=(2, 3, 2, 4))
+        + """
+    layer { name: "bn" type: "BN" bottom: "x" top: "y"
+            bn_param { moving_average: true across_spatial: false var_eps: 0.01 } }"""
+    )
+    in_both(net_of(text), tmp_path)
 
 
 def test_rules_are_for_layer_types_that_there_are():

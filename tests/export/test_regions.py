@@ -46,6 +46,7 @@ layer {{ name: "found" type: "DetectionOutput" bottom: "loc" bottom: "conf" bott
         top: "found" detection_output_param {{ num_classes: {classes} {fields} }} }}"""  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "shared"),
     [
