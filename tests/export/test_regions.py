@@ -1,5 +1,7 @@
 """Layers of detectors in both ways, with many settings, and the real rows against loops."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from netc.export.source import write_source
 from ..layers.running import run
 from .nets import DETECTION, WRITABLE, answers, case_net, in_both, inputs, net_of
 
+RECORDINGS = Path(__file__).parents[1] / "golden" / "fork_layers"
 REGIONS = [c for c in WRITABLE if c.type in DETECTION]
 
 
@@ -35,6 +38,17 @@ def test_the_rows_of_the_table(case, tmp_path):
             first = want[0] if isinstance(want, tuple) else want
             real = theirs[first[:, 0] >= 0]
         np.testing.assert_allclose(ours, real, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["center", "corner", "variance_in_target"])
+def test_what_caffe_found(name, tmp_path):
+    with np.load(RECORDINGS / f"DetectionOutput_{name}.npz") as recording:
+        text = recording["net"].tobytes().decode()
+        given = {k[3:]: recording[k] for k in recording.files if k.startswith("in/")}
+        want = recording["out/y"]
+    write_onnx(net_of(text), tmp_path / "n.onnx")
+    (got,) = answers(tmp_path / "n.onnx", **given)
+    np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 def detector(fields, priors=80, classes=5, shared=True, images=3):
