@@ -68,11 +68,11 @@ class AnnotatedFeed(RecordFeed):
         self._fail = fail
         for sampler in self._samplers:
             boxes.check_sampler(sampler, fail)
-        self._resize: ResizeParameter | None = _one(t, "resize_param", fail)
-        self._noise: NoiseParameter | None = _one(t, "noise_param", fail)
+        self._resize: ResizeParameter | None = only(t, "resize_param", fail)
+        self._noise: NoiseParameter | None = only(t, "noise_param", fail)
         self._expand = t.expand_param if t.HasField("expand_param") else None
         self._emit = t.emit_constraint if t.HasField("emit_constraint") else None
-        _check(self._resize, self._expand, self._batch, fail)
+        check_geometry(self._resize, self._expand, self._batch, fail)
         for field in (*GEOMETRY, "mixup", "cutmix"):
             if getattr(t.augment, field):
                 hint = "expand_param, batch_sampler and mirror move the boxes too"
@@ -233,15 +233,15 @@ class AnnotatedFeed(RecordFeed):
         return draws(self._seed, f"{self._name}/{name}", example * EPOCH, count)
 
 
-def _one(param: TransformationParameter, field: str, fail: Fail) -> Any:
+def only(param: TransformationParameter, field: str, fail: Fail) -> Any:
     """The only message of a repeated field, or None."""
     given = getattr(param, field)
     if len(given) > 1:
-        fail(f"{field} is given {len(given)} times, once is what AnnotatedData takes", field)
+        fail(f"{field} is given {len(given)} times, once is what this layer takes", field)
     return given[0] if given else None
 
 
-def _check(
+def check_geometry(
     p: ResizeParameter | None, expand: ExpansionParameter | None, batch: int, fail: Fail
 ) -> None:
     """The rules of SSD's data_transformer.cpp and im_transforms.cpp."""

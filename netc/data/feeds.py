@@ -19,6 +19,7 @@ from netc.data.matlab import MatFeed
 from netc.data.records import RecordFeed
 from netc.data.segments import SegmentFeed
 from netc.data.transform import Images, Transformer
+from netc.data.video import open_video
 from netc.data.windows import WindowFeed
 from netc.errors import DataError
 from netc.schema import Datum, LayerParameter
@@ -159,6 +160,7 @@ FEEDS = {
     "AnnotatedData": AnnotatedFeed,
     "Data": DataFeed,
     "HDF5Data": HDF5Feed,
+    "VideoData": open_video,
     "WindowData": WindowFeed,
     **dict.fromkeys(KINDS, ImageFeed),
     "ImageSegData": SegmentFeed,

@@ -29,7 +29,8 @@ class Transformer:
     window and warp with the crop, blur, colours and noise before the mean, cut-out after it. What
     example `i` draws depends on (seed, name, i) alone.
 
-    phase: "TRAIN" or "TEST".
+    phase: "TRAIN" or "TEST". length: of clips, which come as images (C length, H, W); their mean is
+    per pixel (C, length, H, W).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Transformer:
         seed: int = 0,
         name: str = "",
         fail: Fail = plain_fail,
+        length: int | None = None,
     ) -> None:
         if phase not in ("TRAIN", "TEST"):
             raise ValueError(f"phase must be 'TRAIN' or 'TEST', got {phase!r}")
@@ -51,8 +53,10 @@ class Transformer:
         self._scale, self._train = np.float32(param.scale), phase == "TRAIN"
         mean = np.array(param.mean_value or [0], np.float32)
         if param.mean_file:
-            mean = read_mean(param.mean_file, fail)
-        self._per_pixel = mean.ndim == 3
+            mean = read_mean(param.mean_file, fail, length)
+        self._length, self._per_pixel = length or 1, mean.ndim == 3
+        if length and len(mean) > 1 and not self._per_pixel:
+            mean = np.repeat(mean, length)
         self._mean = mean if self._per_pixel else mean[:, None, None]
         asked = param.augment if self._train else AugmentParameter()
         self._augment = Augment(asked, seed, name, fail)
@@ -87,8 +91,9 @@ class Transformer:
         if file and mean.shape != (shape if self._per_pixel else (channels, 1, 1)):
             fail(f"mean_file '{file}' is {dims(mean.shape)}, the image {dims(shape)}", "mean_file")
         if not file and len(mean) not in (1, channels):
-            rule = f"Specify either 1 mean_value or as many as channels: {channels}"
-            fail(f"{rule} (got {len(mean)})", "mean_value")
+            many = channels // self._length
+            rule = f"Specify either 1 mean_value or as many as channels: {many}"
+            fail(f"{rule} (got {len(self._param.mean_value)})", "mean_value")
         self._augment.check(channels, fail)
         return (channels, *self.crop) if self.crop else shape
 

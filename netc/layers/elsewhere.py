@@ -24,11 +24,6 @@ FORKS = (
     (("NVIDIA/caffe",), "DetectNetTransformation", WRITE_IT),
     (("NVIDIA/caffe",), "TRT", "it runs what TensorRT has built: run the net that was built"),
     (("lmb-freiburg/flownet2",), "CustomData DisparityData", FEED_IT),
-    (
-        ("weiliu89/caffe", "intel/caffe", "NVIDIA/caffe", "yjxiong/caffe", "facebookarchive/C3D"),
-        "VideoData",
-        FEED_IT,
-    ),
     (("yjxiong/caffe",), "SegData", FEED_IT),
     (("zhaoweicai/cascade-rcnn",), "ROIAlign", WRITE_IT),
     (("unsky/Deformable-ConvNets-caffe",), "DeformableConvolution", WRITE_IT),

@@ -23,11 +23,12 @@ from netc.layers.base import (
     register,
     stateless,
 )
+from netc.layers.elsewhere import FEED_IT
 from netc.lazy import jax, jnp
 from netc.schema import BlobShape, FillerParameter, ImageListParameter, LayerParameter, Phase
 
 T = TypeVar("T")
-FILES = ("source", "mean_file", "file", "prefix")  # fields that name them
+FILES = ("source", "mean_file", "file", "prefix", "video_file")  # fields that name them
 # Fields of forks that layers of images carry out.
 CROP = tuple(f"transform_param.{field}" for pair in CROPS[1:] for field in pair)
 OF_SEGMENTS = (
@@ -38,6 +39,31 @@ OF_SEGMENTS = (
 WITH_BOXES = tuple(
     f"transform_param.{field}"
     for field in ("distort_param", "expand_param", "resize_param", "noise_param", "emit_constraint")
+)
+OF_CLIPS = (
+    *(
+        f"video_data_param.{field}"
+        for field in (
+            *("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width"),
+            *("new_length", "root_folder", "use_image", "use_temporal_jitter", "sampling_rate"),
+            *("max_sampling_rate", "use_sampling_rate_jitter", "use_multiple_label"),
+            "num_of_labels",
+        )
+    ),
+    *(
+        f"image_data_param.{field}"
+        for field in (
+            "use_image",
+            "new_length",
+            "sampling_rate",
+            "use_temporal_jitter",
+            "mean_value",
+        )
+    ),
+)
+OF_FRAMES = (
+    *(f"video_data_param.{field}" for field in ("video_type", "video_file")),
+    *(f"transform_param.{field}" for field in ("resize_param", "noise_param")),
 )
 
 
@@ -215,6 +241,40 @@ def window_data(d: LayerDef) -> Layer:
 
     N (1 - fg_fraction) of them are background, of label 0. Caffe: window_data_layer.cpp.
     """
+    return from_source(d)
+
+
+@register("VideoData", bottoms=0, tops=(1, 2), dialects=("c3d",), fields=(*CROP, *OF_CLIPS))
+def video_data(d: LayerDef) -> Layer:
+    """Clips of videos from a list: (N, 3, new_length, H, W), and labels (N), or (N, num_of_labels).
+
+    A clip is every sampling_rate-th frame of a video file from the start on, or with use_image of a
+    folder of 000001.jpg and so on. All of its frames are cropped and mirrored alike; a mean_file
+    holds 3 x new_length x H x W. C3D: video_data_layer.cpp; C3D 1.0 has image_data_param.
+    """
+    p = d.param.video_data_param
+    for field in ("num_segments", "modality", "name_pattern", "encoded", "grayscale"):
+        if p.HasField(field):
+            d.fail(f"{field} is of TSN's VideoData, which netc does not have", field, hint=FEED_IT)
+    return from_source(d)
+
+
+@register(
+    "VideoData",
+    bottoms=0,
+    tops=(1, 2),
+    dialects=("ssd", "nvcaffe", "intel"),
+    fields=(*CROP, *OF_FRAMES),
+)
+def video_frames(d: LayerDef) -> Layer:
+    """The frames of a video file one after another, transformed: (N, 3, H, W), and labels 0 (N).
+
+    After the last frame the first one comes again. batch_size stands in data_param. Frames are
+    resized, made noisy, cropped and mirrored. SSD: video_data_layer.cpp.
+    """
+    p = d.param.video_data_param
+    if not p.HasField("video_file") and not p.HasField("video_type"):
+        d.fail("Must provide video file!", "video_data_param")
     return from_source(d)
 
 

@@ -156,6 +156,12 @@ FIELDS = {
     "UnPooling": "unpooling_param { unpool: REP out_kernel_size: 2 out_stride: 2 }",
     "Upsample (darknet2caffe)": "upsample_param { scale: 2 }",
     "Upsample (segnet)": "upsample_param { scale: 2 }",
+    "VideoData (c3d)": 'video_data_param { source: "train.txt" batch_size: 30 shuffle: true '
+    "new_length: 16 new_height: 128 new_width: 171 use_image: true } "
+    "transform_param { crop_size: 112 mirror: true }",
+    "VideoData (ssd)": 'video_data_param { video_type: VIDEO video_file: "drive.mp4" } '
+    "data_param { batch_size: 1 } transform_param { mean_value: 104 mean_value: 117 "
+    "mean_value: 123 resize_param { height: 300 width: 300 } }",
     "WindowData": 'window_data_param { source: "windows.txt" batch_size: 128 fg_threshold: 0.5 } '
     "transform_param { crop_size: 227 }",
     "Yolov3DetectionOutput": "yolov3_detection_output_param { num_classes: 2 num_box: 2 "

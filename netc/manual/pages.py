@@ -62,6 +62,7 @@ MESSAGES = {
     "SmoothL1LossOHEM": ("loss_param",),
     "SoftmaxWithLossOHEM": ("softmax_param", "loss_param"),
     "SoftmaxWithLoss": ("softmax_param", "loss_param"),
+    "VideoData": ("video_data_param", "transform_param"),
     "WindowData": ("window_data_param", "transform_param"),
     "Yolov3DetectionOutput": ("yolov3_detection_output_param",),
 }

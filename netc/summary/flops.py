@@ -196,6 +196,7 @@ FORMULAS: dict[str, Callable[[Sizes], int]] = {
     "AnnotatedData": moves,
     "DenseImageData": moves,
     "WindowData": moves,
+    "VideoData": moves,
     "MemoryData": moves,
     "HDF5Output": moves,
     **dict.fromkeys(("FLOWriter", "FloatWriter", "ImgWriter", "PFMWriter"), moves),

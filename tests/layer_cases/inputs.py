@@ -8,6 +8,11 @@ WINDOWS = (
     "window_data_param {{ source: '../../layer_cases/windows.txt' root_folder: './' batch_size: 3 "
     "{} }} transform_param {{ {} }}"
 )
+CLIPS = "video_data_param {{ source: '../../layer_cases/clips.txt' {} }} transform_param {{ {} }}"
+FRAMES = (
+    "video_data_param {{ video_type: VIDEO video_file: '../../layer_cases/clip.avi' }} data_param "
+    "{{ batch_size: {} }} transform_param {{ {} }}"
+)
 BOXES = "data_param {{ source: '../../layer_cases/boxes_lmdb' backend: LMDB {} }} {}"
 
 # fmt: off
@@ -54,6 +59,17 @@ CASES = [
     LayerCase("WindowData", WINDOWS.format("", "crop_size: 27"), [], [(3, 3, 27, 27), (3,)]),
     LayerCase("WindowData", WINDOWS.format("crop_mode: 'square'", "crop_size: 5"), [],
         [(3, 3, 5, 5), (3,)]),
+    LayerCase("VideoData", CLIPS.format("batch_size: 2 new_length: 4", ""), [],
+        [(2, 3, 4, 24, 32), (2,)]),
+    LayerCase("VideoData", CLIPS.format("new_length: 2 sampling_rate: 2 new_height: 12 "
+        "new_width: 9 use_multiple_label: true num_of_labels: 5", "crop_size: 7 mirror: true"), [],
+        [(1, 3, 2, 7, 7), (1, 5)], dialect="c3d"),
+    LayerCase("VideoData", "image_data_param { source: '../../layer_cases/clips.txt' "
+        "batch_size: 3 new_length: 3 mean_value: 90 crop_size: 20 shuffle: true }", [],
+        [(3, 3, 3, 20, 20)]),
+    LayerCase("VideoData", FRAMES.format("2", ""), [], [(2, 3, 24, 32)]),
+    LayerCase("VideoData", FRAMES.format("5", "resize_param { height: 10 width: 12 } "
+        "crop_size: 8"), [], [(5, 3, 8, 8), (5,)], dialect="ssd"),
     LayerCase("MemoryData", "memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 }",
         [], [(2, 3, 4, 5), (2,)]),
     LayerCase("HDF5Output", "hdf5_output_param { file_name: 'out.h5' }", [(2, 3, 4, 5), (2,)], [],
