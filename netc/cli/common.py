@@ -84,7 +84,7 @@ def model_flags(parser: argparse.ArgumentParser, phase: bool = False) -> None:
     parser.add_argument("file", nargs="?", help="the net's prototxt")
     flag(parser, "model", "the net's prototxt")
     if phase:
-        flag(parser, "phase", "TRAIN or TEST", choices=("TRAIN", "TEST"))
+        flag(parser, "phase", "TRAIN or TEST", choices=("TRAIN", "TEST", ""))
     state_flags(parser)
 
 

@@ -200,6 +200,11 @@ def test_flags_of_glog(tmp_path, capsys, monkeypatch):
     assert "No such file or directory" in capsys.readouterr().err
 
 
+def test_an_empty_phase_is_none(monkeypatch):
+    """As `caffe time -phase=$PHASE` has it where PHASE is not set."""
+    assert parsed("time", monkeypatch, "-model=m", "-phase=").phase == ""
+
+
 def test_a_switch_that_is_neither_on_nor_off(capsys):
     with pytest.raises(SystemExit) as end:
         main(["convert_imageset", "root/", "list", "db", "-shuffle=perhaps"])
