@@ -179,7 +179,9 @@ class Running(Parts, Batching, Hooked):
         inputs = {
             v: self.blobs[self._graph.blobs[v]]._data.value() for v in segment.reads + segment.fed
         }
-        key = jax.random.fold_in(jax.random.key(self._seed), self._pass)
+        key: Any = None
+        if any(n.set_up.random for n in segment.graph.nodes):
+            key = jax.random.fold_in(jax.random.key(self._seed), self._pass)
         return blobs, state, key, inputs
 
     def _show(self, inputs: Arrays) -> None:
