@@ -133,7 +133,7 @@ class Batches:
             for n in graph.nodes
             if n.set_up.feed is not None and n.set_up.host is None
         ]
-        self._count, self._shard, self._kept = workers, shard, kept
+        self._count, self._shard, self._held = workers, shard, kept
         self._made: dict[int, Inputs] = {}
         self._workers: Workers | None = None
         self._loader: Loader | None = None
@@ -177,7 +177,7 @@ class Batches:
             batch = tuple(feed.batch(k) for feed, _ in self._hosted)
             check_labels(self._hosted, self._hosted_rules, k, batch)
             self._made[k] = self._replicas.deal(k, _named(self._hosted, batch))
-            for old in list(self._made)[: -self._kept]:
+            for old in list(self._made)[: -self._held]:
                 del self._made[old]
         return self._made[k]
 

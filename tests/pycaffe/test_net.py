@@ -185,8 +185,11 @@ layer { name: "slope" type: "PReLU" bottom: "x" top: "x" }
 """
 
 
-@pytest.mark.parametrize("ends", [[(None, None)], [(None, "tanh"), ("slope", None)]])
-def test_going_back_through_layers_that_write_over_an_input(make, ends):
+WHOLE, HALVES = [(None, None)], [(None, "tanh"), ("slope", None)]
+
+
+@pytest.mark.parametrize("ends, back", [(WHOLE, WHOLE), (HALVES, HALVES), (WHOLE, HALVES)])
+def test_going_back_through_layers_that_write_over_an_input(make, ends, back):
     net = make(IN_PLACE)
     draw = np.random.RandomState(3)
     slope = net.params["slope"][0].data.copy()
@@ -199,7 +202,7 @@ def test_going_back_through_layers_that_write_over_an_input(make, ends):
         np.testing.assert_allclose(net.blobs["x"].data, np.where(y > 0, y, slope * y), rtol=1e-5)
         net.blobs["x"].diff[...] = dy
         net.clear_param_diffs()
-        for start, end in reversed(ends):
+        for start, end in reversed(back):
             net.backward(start=end, end=start)
         d_slope = (dy * y * (y <= 0)).sum(0)
         np.testing.assert_allclose(net.params["slope"][0].diff, d_slope, rtol=1e-4)
