@@ -8,6 +8,8 @@ import runpy
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 
 from netc.errors import NetcError, UsageError
 
@@ -23,6 +25,20 @@ def call_it_caffe() -> None:
         return
     for name in MODULES:
         sys.modules[f"caffe{name}"] = importlib.import_module(f"netc.pycaffe{name}")
+    sys.meta_path.append(_OfForks)
+
+
+class _OfForks:
+    """Finds the modules that forks have in their folder `caffe` besides Caffe's, such as SSD's
+    caffe.model_libs."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not name.startswith("caffe.") or name.count(".") > 1:
+            return None
+        return PathFinder.find_spec(name, [os.path.join(p, "caffe") for p in sys.path])
 
 
 def run_script(path: str, arguments: Sequence[str]) -> None:

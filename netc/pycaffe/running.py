@@ -211,6 +211,8 @@ class Running(Parts, Batching, Hooked):
             )
         self._arrays = MemoryBatches(layer, data, labels), self._next_pass
 
+    _set_input_arrays = set_input_arrays
+
     def _served(self, graph: Graph, k: int) -> Arrays:
         """What MemoryData layers serve in pass k. Raises UsageError where they have no arrays."""
         nodes = [n for n in graph.nodes if n.param.type == "MemoryData"]

@@ -42,9 +42,11 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "beside.py").write_text("VALUE = 7\n")
     (tmp_path / "net.prototxt").write_text(nets.DEPLOY)
+    finders = sys.meta_path[:]
     yield
-    for name in ("caffe", "beside"):
-        sys.modules.pop(name, None)
+    sys.meta_path[:] = finders
+    for name in [n for n in sys.modules if n.split(".")[0] in ("caffe", "beside")]:
+        del sys.modules[name]
     sys.modules.update({k: v for k, v in before.items() if k.split(".")[0] == "caffe"})
     logger.handlers[:], logger.level, logger.propagate = held
 
@@ -66,6 +68,21 @@ def test_a_caffe_that_is_there_already_stays(tmp_path, capsys):
     vars(sys.modules["caffe"])["VALUE"] = "another"
     assert main(["run", "script.py"]) == 0
     assert capsys.readouterr().out == "another\n"
+
+
+def test_modules_of_a_fork_are_found_in_its_folder(tmp_path, capsys):
+    """As scripts for SSD import caffe.model_libs."""
+    fork = tmp_path / "ssd" / "python" / "caffe"
+    fork.mkdir(parents=True)
+    (fork / "__init__.py").write_text("raise ImportError('it is not built')\n")
+    (fork / "model_libs.py").write_text("from caffe import layers as L\nRELU = L.ReLU\n")
+    (tmp_path / "script.py").write_text(
+        "import sys\nsys.path.insert(0, 'ssd/python')\nimport caffe\n"
+        "from caffe.model_libs import *\nprint(RELU is not None)\nimport caffe.nothing\n"
+    )
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'caffe.nothing'"):
+        main(["run", "script.py"])
+    assert capsys.readouterr().out == "True\n"
 
 
 def test_mistakes_name_the_line_of_the_script(tmp_path, capsys):

@@ -29,7 +29,7 @@ def test_new_arrays_begin_at_their_start(make):
     net = make(NET)
     net.set_input_arrays(DATA, LABELS)
     net.forward()
-    net.set_input_arrays(DATA[:2] + 7, LABELS[:2].reshape(2, 1, 1, 1))
+    net._set_input_arrays(DATA[:2] + 7, LABELS[:2].reshape(2, 1, 1, 1))
     for _ in range(2):
         net.forward()
         np.testing.assert_array_equal(net.blobs["data"].data, DATA[:2] + 7)
