@@ -41,11 +41,10 @@ def draw_file(
     net, told = read_net(path), {}
     message = net.message
     if phase is not None or shapes is not None:
-        wanted = Phase.TRAIN if phase is None else phase
-        state = in_state(stand_in(net, shapes or {}), wanted, level, stages)
-        filtered = filter_net(state.net, state.state)
-        message = filtered.message
-        told = {} if shapes is None else _shapes(filtered)
+        state = in_state(net, Phase.TRAIN if phase is None else phase, level, stages).state
+        message = filter_net(net, state).message
+        if shapes is not None:
+            told = _shapes(filter_net(stand_in(net, shapes), state))
     made = picture(diagram(message, rates, told), kind, rankdir)
     try:
         with atomic(out) as file:
@@ -55,8 +54,9 @@ def draw_file(
 
 
 def _shapes(net: Filtered) -> dict[str, str]:
-    """The shapes of the tops of each layer, as words, by its name."""
+    """The shapes of the tops of each layer that have axes, as words, by its name."""
     missing: list[NetcError] = []  # where the net tells the shapes, no data are needed
     graph = infer(build(net.message, net.source), Plan("cpu"), missing=missing)
     raise_all(missing)
-    return {n.name: ", ".join(dims(graph.shapes[t]) for t in n.tops) for n in graph.nodes}
+    made = {n.name: [graph.shapes[t] for t in n.tops] for n in graph.nodes}
+    return {name: ", ".join(dims(s) for s in shapes if s) for name, shapes in made.items()}

@@ -174,5 +174,5 @@ def _word(value: Any) -> str:
 
 
 def dims(sizes: Sequence[Any]) -> str:
-    """1×3×227×227, or a dot for no axes."""
-    return "×".join(map(str, sizes)) or "·"
+    """1×3×227×227, or () for no axes."""
+    return "×".join(map(str, sizes)) or "()"

@@ -44,6 +44,7 @@ def test_shapes(folder):
     assert main(["draw", "net.prototxt", "b.mmd", "--shape", "data=7,5"]) == 0
     text = (folder / "b.mmd").read_text()
     assert "relu ReLU<br/>7×6" in text and "accuracy" not in text
+    assert "HDF5Data · none.txt · batch_size 2<br/>7×5, 7" in text and "<br/>()" not in text
 
 
 def test_mistakes_are_told(folder, capsys, monkeypatch):

@@ -84,7 +84,7 @@ def test_a_blob_that_others_read_too_is_not_hidden():
             "Pooling · AVE · global_pooling true"),
         ("type: 'Dropout' dropout_param { dropout_ratio: 0.4 }", "Dropout · 0.4"),
         ("type: 'LRN' lrn_param { alpha: 0.0001 }", "LRN · alpha 0.0001"),
-        ("type: 'Input' input_param { shape { dim: [1, 3] } shape { } }", "Input · 1×3 · ·"),
+        ("type: 'Input' input_param { shape { dim: [1, 3] } shape { } }", "Input · 1×3 · ()"),
         ("type: 'Python' python_param { module: 'm' layer: 'L' param_str: "
             "'a very long string of parameters' }",
             "Python · module m · L · param_str a very long string of p…"),
