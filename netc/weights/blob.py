@@ -2,6 +2,7 @@
 
 Fields: num 1, channels 2, height 3, width 4 (the old shape), data 5, diff 6, shape 7,
 double_data 8, double_diff 9; and NVCaffe's raw_data 12, raw_diff 13, of the types in 10 and 11.
+C3D 1.0 has the five sizes of a clip in 1 to 5, then data 6 and diff 7.
 Caffe: blob.cpp, FromProto and ToProto.
 """
 
@@ -49,7 +50,8 @@ class Blob(NamedTuple):
 
     data, diff: float32, read-only; a view of the file where it stores packed floats. Values of
         other types are converted.
-    legacy: the shape was given as num, channels, height and width, so it has four axes.
+    legacy: the shape was given as num, channels, height and width, so it has four axes, or five
+        with the length of C3D 1.0.
     """
 
     data: np.ndarray
@@ -68,7 +70,7 @@ def read_blob(message: Message) -> Blob:
     for field in message:
         if field.kind == VARINT:
             numbers[field.number] = message.integers(field)[0]
-        elif field.number == SHAPE and field.kind == LENGTH:
+        elif field.number == SHAPE and field.kind == LENGTH and DATA not in numbers:
             dims += _dims(message.inside(field))
         elif field.kind in _KINDS.get(field.number, ()):
             pieces = fields[field.number]
@@ -76,7 +78,9 @@ def read_blob(message: Message) -> Blob:
                 message.fail(f"field {field.number} comes in over {MAX_PIECES} pieces", field.at)
             pieces.append(field)
     legacy = any(axis in numbers for axis in OLD_SHAPE)
-    shape = tuple(numbers.get(axis, 0) for axis in OLD_SHAPE) if legacy else tuple(dims)
+    of_clips = legacy and DATA in numbers
+    axes = (*OLD_SHAPE, DATA) if of_clips else OLD_SHAPE
+    shape = tuple(numbers.get(axis, 0) for axis in axes) if legacy else tuple(dims)
     if len(shape) > MAX_AXES or any(n < 0 for n in shape):
         message.fail(f"a blob cannot have the shape {shape_text(shape)}", message.start)
 
@@ -88,6 +92,9 @@ def read_blob(message: Message) -> Blob:
             return [message.array(field, _DOUBLE) for field in fields[double]]
         return [message.array(field, _FLOAT) for field in fields[single]]
 
+    if of_clips:
+        data = [message.array(field, _FLOAT) for field in fields[DIFF]]
+        return Blob(_fill(message, shape, data), None, legacy)
     data = _fill(message, shape, arrays(RAW_DATA, RAW_DATA_TYPE, DOUBLE_DATA, DATA))
     diff = arrays(RAW_DIFF, RAW_DIFF_TYPE, DOUBLE_DIFF, DIFF)
     return Blob(data, _fill(message, shape, diff) if diff else None, legacy)

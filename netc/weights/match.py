@@ -184,7 +184,7 @@ def _pair(
         blob = given.get(i)
         if blob is None:
             yield Row(layer.name, i, "kept", None, shape, "shared: stored with its owner"), None
-        elif blob.shape == (_four(shape) if weights.legacy[i] else shape):
+        elif blob.shape == (_padded(shape, blob.ndim) if weights.legacy[i] else shape):
             yield Row(layer.name, i, "loaded", blob.shape, shape), blob.reshape(shape)
         elif rules.cast and (reason := _cast(blob.shape, shape, layer.rows and i == 0)):
             yield Row(layer.name, i, "reshaped", blob.shape, shape, reason), blob.reshape(shape)
@@ -202,9 +202,9 @@ def _cast(given: Shape, wanted: Shape, rows: bool) -> str:
     return "fully connected <-> convolution" if fits else ""
 
 
-def _four(shape: Shape) -> Shape:
-    """A shape as the old files gave it: four axes, ones in front."""
-    return (1,) * (4 - len(shape)) + shape
+def _padded(shape: Shape, axes: int) -> Shape:
+    """A shape as the old files gave it: four axes or five, ones in front."""
+    return (1,) * (axes - len(shape)) + shape
 
 
 def _sentence(row: Row) -> str:

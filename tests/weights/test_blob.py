@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from netc.errors import WeightsError
 from netc.schema import BlobProto, BlobShape, Type
 from netc.weights.blob import blob_pieces, blob_size, read_blob, shape_text
-from netc.weights.wire import FIXED32, FIXED64, VARINT, Message, tag, varint
+from netc.weights.wire import FIXED32, FIXED64, LENGTH, VARINT, Message, tag, varint
 
 float32 = arrays(np.float32, array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4))
 
@@ -74,6 +74,19 @@ def test_the_old_shape_has_four_axes_and_wins():
     assert blob.legacy and blob.data.shape == (1, 1, 2, 3)
     both = BlobProto(num=1, channels=1, height=1, width=2, data=[1, 2], shape=BlobShape(dim=[2]))
     assert read(both).data.shape == (1, 1, 1, 2)
+
+
+@pytest.mark.parametrize("with_diff", [False, True])
+def test_a_blob_of_c3d_1_0(with_diff):
+    """Its data are where others have the gradient, and its width where they have the data."""
+    values = np.arange(24, dtype=np.float32)
+    start = BlobProto(num=2, channels=1, height=3, width=2).SerializeToString()
+    data = start + tag(5, VARINT) + varint(2) + BlobProto(diff=values).SerializeToString()
+    if with_diff:
+        data += tag(7, LENGTH) + varint(96) + values.tobytes()
+    blob = read(data)
+    assert blob.legacy and blob.diff is None
+    np.testing.assert_array_equal(blob.data, values.reshape(2, 1, 3, 2, 2), strict=True)
 
 
 def test_unpacked_dims():

@@ -63,9 +63,13 @@ def test_types_are_not_compared_and_none_fits_none():
         ((4, 5, 1, 1), (4, 5), False),
         ((1, 1, 1, 20), (4, 5), False),
         ((1, 2, 3, 4), (1, 1, 2, 3, 4), False),
+        ((1, 1, 1, 4, 5), (4, 5), True),
+        ((1, 1, 1, 1, 5), (5,), True),
+        ((6, 2, 3, 4, 5), (6, 2, 3, 4, 5), True),
+        ((1, 1, 4, 5, 1), (4, 5), False),
     ],
 )
-def test_old_four_axis_shapes(stored, wanted, fits):
+def test_old_shapes_of_four_and_five_axes(stored, wanted, fits):
     target = [TargetLayer("ip", "InnerProduct", (wanted,))]
     result = compare(target, file(layer("ip", stored, legacy=True)))
     assert statuses(result) == [("ip", 0, "loaded" if fits else "mismatch")]
