@@ -30,6 +30,12 @@ FORKS = (
 )
 ELSEWHERE = {name: (forks, instead) for forks, names, instead in FORKS for name in names.split()}
 
+# Modules of Python layers that need more than their file, and what can be done instead.
+MODULES = {
+    "roi_data_layer.layer": "RoIDataLayer has its images from py-faster-rcnn's train_net.py: fill "
+    "data, im_info and gt_boxes from Input layers",
+}
+
 
 def elsewhere(name: str) -> tuple[str, str] | None:
     """Who has a type that netc has not, and what can be done instead."""

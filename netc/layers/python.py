@@ -14,6 +14,7 @@ from typing import Any
 from netc.alias import call_it_caffe
 from netc.errors import RunError, did_you_mean
 from netc.layers.base import BlobSpec, Layer, LayerDef, register, stateless
+from netc.layers.elsewhere import MODULES
 from netc.layers.hosted import Hosted, blaming
 from netc.layers.rpn import NATIVE
 
@@ -72,7 +73,9 @@ def _module(d: LayerDef, name: str) -> ModuleType:
     d.fail(
         f"No module named '{name}'",
         "module",
-        hint=near or "modules are found in the current folder and on PYTHONPATH",
+        hint=MODULES.get(name)
+        or near
+        or "modules are found in the current folder and on PYTHONPATH",
     )
 
 

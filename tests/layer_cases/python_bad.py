@@ -18,6 +18,10 @@ BAD = [
         ("python_param { module: ^'tests.no_such_module' layer: 'Square' }",
             "No module named 'tests.no_such_module'", "",
             "modules are found in the current folder and on PYTHONPATH"),
+        ("python_param { module: ^'roi_data_layer.layer' layer: 'RoIDataLayer' }",
+            "No module named 'roi_data_layer.layer'", "",
+            "RoIDataLayer has its images from py-faster-rcnn's train_net.py: fill data, im_info "
+            "and gt_boxes from Input layers"),
         (f"python_param {{ module: '{MODULE}' layer: ^'Sqare' }}",
             f"module '{MODULE}' has no 'Sqare'", "", "did you mean 'Square'?"),
         (f"python_param {{ module: '{MODULE}' layer: ^'NUMBER' }}",
