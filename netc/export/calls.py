@@ -94,10 +94,25 @@ class Site(NamedTuple):
 
 
 # Layer types without a rule, and why.
-REFUSED: dict[str, str] = dict.fromkeys(
-    ("BlackAugmentation", "FlowAugmentation", "GenerateAugmentationParameters"),
-    "it changes examples for training",
-)
+_REASONS = {
+    "it changes examples for training": (
+        *("BlackAugmentation", "FlowAugmentation", "GenerateAugmentationParameters"),
+    ),
+    "it is for training: answer with what it reads": (
+        *("AdaptiveBiasChannel", "BiasChannel", "UniqueLabel", "MarginInnerProduct"),
+        *("LabelSpecificAdd", "LabelSpecificAffine", "LabelSpecificMargin"),
+        "LargeMarginInnerProduct",
+    ),
+    "other runtimes have no filter of points in many dimensions": (
+        *("DenseCRF", "MultiStageMeanfield"),
+    ),
+    "it is not written for other runtimes": (
+        *("Arccos", "BatchReduction", "DomainTransform", "DomainTransformForwardOnly"),
+        *("Grouping", "InnerDistance", "InnerProduct (happynear)", "L2Normalize", "ParseOutput"),
+        *("SpatialProduct", "UnPooling", "Yolov3DetectionOutput"),
+    ),
+}
+REFUSED = {label: reason for reason, labels in _REASONS.items() for label in labels}
 # A rule gives the one top, or a tuple with an expression for each; a Call gives several itself.
 Rule = Callable[[Site], Any]
 RULES: dict[str, Rule] = {}

@@ -20,7 +20,8 @@ ANSWERS = {
 # What measures, stores or chooses examples, and loses without a loss weight of its own.
 JUDGES = (
     *("Accuracy", "SegAccuracy", "DetectionEvaluate", "Silence"),
-    *("HDF5Output", "FLOWriter", "PFMWriter", "FloatWriter", "ImgWriter"),
+    *("HDF5Output", "FLOWriter", "PFMWriter", "FloatWriter", "ImgWriter", "MatWrite"),
+    *("BlackHole", "ParseEvaluate"),
     *("CenterLoss", "SmoothL1LossOHEM", "BoxAnnotatorOHEM"),
 )
 

@@ -19,6 +19,11 @@ def split(site: Site) -> Any:
     return (site.x[0],) * len(site.tops)
 
 
+@rule("Gather", "Scatter")
+def of_one_process(site: Site) -> Any:
+    return tuple(site.x)
+
+
 @rule("Concat")
 def concat(site: Site) -> Any:
     p = site.p.concat_param

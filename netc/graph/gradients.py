@@ -22,14 +22,8 @@ def check_gradients(graph: Graph) -> None:
         elif uncut or learned.intersection(node.blobs):
             moving.update(node.tops)
         if not graph.contributing.isdisjoint(node.tops):
-            errors += [_refusal(node, i) for i in _closed(node) if node.bottoms[i] in uncut]
+            errors += [_refusal(node, i) for i in node.closed if node.bottoms[i] in uncut]
     raise_all(errors)
-
-
-def _closed(node: Node) -> list[int]:
-    """The bottoms for which the layer has no gradient."""
-    count = len(node.bottoms)
-    return [i % count for i in node.kind.no_gradient if -count <= i < count]
 
 
 def _refusal(node: Node, bottom: int) -> GraphError:

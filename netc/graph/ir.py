@@ -39,8 +39,9 @@ class Node:
     """One layer: its bottoms and tops are names of values.
 
     key: the layer's name, made unique. forced: whether the net has force_backward, which overrules
-    propagate_down. blobs, state: keys of the parameters it uses, in caffemodel order; memory: keys
-    of what it carries besides. `layer` and these are there once shapes are inferred.
+    propagate_down where there is a gradient. blobs, state: keys of the parameters it uses, in
+    caffemodel order; memory: keys of what it carries besides. `layer` and these are there once
+    shapes are inferred.
     """
 
     key: str
@@ -76,7 +77,14 @@ class Node:
     def cut(self, bottom: int) -> bool:
         """Whether propagate_down keeps the gradient from this bottom. Caffe: net.cpp, Init."""
         given = self.param.propagate_down
-        return bool(given) and not self.forced and not given[bottom]
+        overruled = self.forced and bottom not in self.closed
+        return bool(given) and not given[bottom] and not overruled
+
+    @property
+    def closed(self) -> list[int]:
+        """The bottoms for which the layer has no gradient."""
+        count = len(self.bottoms)
+        return [i % count for i in self.kind.no_gradient if -count <= i < count]
 
 
 @dataclass(frozen=True)

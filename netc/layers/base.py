@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
@@ -200,6 +201,11 @@ def _numbers(message: Any, path: Path = ()) -> Iterator[tuple[int, Path]]:
 def dims(shape: Sequence[int]) -> str:
     """A shape as people read it: 64 x 1 x 28 x 28, or () for a scalar."""
     return " x ".join(map(str, shape)) if len(shape) else "()"
+
+
+def merged(x: Any, first: int) -> Any:
+    """x with its axes from `first` on as one, also where x is empty."""
+    return x.reshape(*x.shape[:first], math.prod(x.shape[first:]))
 
 
 def stateless(

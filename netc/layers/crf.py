@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from netc import lowering
-from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, register, stateless
+from netc.layers.base import BlobSpec, Layer, LayerDef, Shape, dims, merged, register, stateless
 from netc.layers.loss import with_gradient_of
 from netc.lazy import jax, jnp, lax
 
@@ -51,7 +51,7 @@ def _places(size: Shape) -> np.ndarray:
 
 def _colours(image: Any) -> Any:
     """The first three channels of images (N, C, H, W) as (N, H W, 3)."""
-    return image[:, :3].reshape(image.shape[0], 3, -1).transpose(0, 2, 1)
+    return merged(image[:, :3], 2).transpose(0, 2, 1)
 
 
 def _bilateral(image: Any, places: float, colours: float) -> Any:
@@ -110,8 +110,8 @@ def multi_stage_meanfield(d: LayerDef) -> Layer:
             return jnp.einsum("ck,nkp->ncp", weights, values, precision=lax.Precision.HIGHEST)
 
         def step(q, _):
-            share = jax.nn.softmax(q, 1).reshape(count, classes, -1)
-            around = over_places(share.reshape(1, count * classes, -1))
+            share = merged(jax.nn.softmax(q, 1), 2)
+            around = over_places(share.reshape(1, count * classes, share.shape[2]))
             message = mixed(spatial, around.reshape(share.shape))
             message = message + mixed(bilateral, over_pixels(share))
             return unary - mixed(together, message).reshape(shape), None
@@ -153,7 +153,7 @@ def dense_crf(d: LayerDef) -> Layer:
     """
     d.check_images()
     p, shape = d.param.dense_crf_param, d.bottoms[0].shape
-    count, classes, height, width = shape
+    count, _, height, width = shape
     _check_sizes_of_images(d, 1)
     coloured = len(d.bottoms) == 3
     for group in (("pos_w", "pos_xy_std"), ("bi_w", "bi_xy_std"), ("bi_w", "bi_rgb_std")):
@@ -179,8 +179,8 @@ def dense_crf(d: LayerDef) -> Layer:
 
     def forward(blobs, x, sizes, *image):
         dtype, inside = x.dtype, _inside(sizes, height, width)
-        scores = lax.stop_gradient(x).astype(jnp.float32).reshape(count, classes, -1)
-        there = inside.reshape(count, 1, -1)
+        scores = merged(lax.stop_gradient(x).astype(jnp.float32), 2)
+        there = merged(inside, 1)[:, None]
         kernels = [
             (w, jnp.broadcast_to(_places((height, width)) / s, (count, height * width, 2)))
             for w, s in zip(p.pos_w, np.array(p.pos_xy_std, np.float32), strict=True)

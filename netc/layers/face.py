@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from netc import lowering
-from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
+from netc.layers.base import LabelRule, Layer, LayerDef, dims, merged, register, stateless
 from netc.layers.loss import check_first_axis, check_one_each, one_hot, with_gradient_of
 from netc.lazy import jax, jnp, lax
 
@@ -109,7 +109,7 @@ def triplet_loss(d: LayerDef) -> Layer:
             )
 
     def forward(blobs, *features):
-        a, b, c = (x.reshape(shape[0], math.prod(shape[1:])) for x in features)
+        a, b, c = (merged(x, 1) for x in features)
         gap = margin + ((a - b) ** 2 - (a - c) ** 2).sum(1)
         return jnp.where(gap > 0, gap, jnp.zeros_like(gap)).sum() / (2 * max(shape[0], 1))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from netc import lowering
-from netc.layers.base import TEST, BlobSpec, LabelRule, Layer, LayerDef, Shape, register
+from netc.layers.base import TEST, BlobSpec, LabelRule, Layer, LayerDef, Shape, dims, register
 from netc.layers.dense import outputs, over_first, read_from, rows_of, unit_rows
 from netc.layers.loss import check_one_each, flattened, one_hot, with_gradient_of
 from netc.lazy import jax, jnp, lax
@@ -204,6 +204,12 @@ def label_specific_margin(d: LayerDef) -> Layer:
     for field in ("reset_margin", "pass_bp"):
         if getattr(p, field):
             d.fail(f"{field} is not carried out", field)
+    if len(d.bottoms) == 3 and 0 in d.bottoms[2].shape:
+        d.fail(
+            f"the margin '{d.param.bottom[2]}' must be a number, it is {dims(d.bottoms[2].shape)}",
+            "bottom",
+            2,
+        )
     soft = p.type == LabelSpecificMarginParameter.SOFT
     tuned = p.auto_tune and d.tops == 2
     value = np.zeros(3 if p.auto_tune else 1, np.float32)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from netc import lowering
-from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
+from netc.layers.base import LabelRule, Layer, LayerDef, dims, merged, register, stateless
 from netc.lazy import jax, jnp, lax
 from netc.schema import ReductionParameter
 
@@ -329,7 +329,7 @@ def grouping(d: LayerDef) -> Layer:
         return lax.scan(step, jnp.zeros_like(x), ids)[0] / kinds
 
     def forward(blobs, x, ids):
-        ids = lax.stop_gradient(ids).astype(jnp.int32).reshape(len(x), -1, pixels)
+        ids = merged(lax.stop_gradient(ids).astype(jnp.int32), 2)
         rows = jnp.moveaxis(x.reshape(len(x), channels, pixels), 1, 2)
         y = jax.vmap(of_image)(lowering.reduce.wide(rows), ids)
         return jnp.moveaxis(y, 2, 1).reshape(x.shape).astype(x.dtype)

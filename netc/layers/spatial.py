@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netc import lowering
-from netc.layers.base import Layer, LayerDef, Shape, dims, register, stateless
+from netc.layers.base import Layer, LayerDef, Shape, dims, merged, register, stateless
 from netc.layers.pool import pooled
 from netc.lazy import jax, jnp, lax
 from netc.schema import SPPParameter
@@ -63,7 +63,7 @@ def spp(d: LayerDef) -> Layer:
             key = jax.random.fold_in(rng, i) if level.random else None
             ((top,), _) = apply((), (), key, x)
             top = top.transpose(0, 3, 1, 2) if last else top
-            tops.append(top.reshape(shape[0], math.prod(top.shape[1:])))
+            tops.append(merged(top, 1))
         return jnp.concatenate(tops, 1)
 
     def apply(blobs, state, rng, x):

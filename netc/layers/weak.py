@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.layers.base import LabelRule, Layer, LayerDef, dims, register, stateless
+from netc.layers.base import LabelRule, Layer, LayerDef, dims, merged, register, stateless
 from netc.lazy import jax, jnp, lax
 from netc.schema import BiasChannelParameter
 
@@ -64,7 +64,7 @@ def bias_channel(d: LayerDef) -> Layer:
 
     def forward(blobs, x, label):
         label = lax.stop_gradient(label).astype(jnp.int32)
-        label = label if pixels else label.reshape(count, -1, 1, 1)
+        label = label if pixels else merged(label, 1)[..., None, None]
         counts = ~jnp.isin(label, jnp.array(sorted(ignored), jnp.int32))
         channel = jnp.arange(classes, dtype=jnp.int32).reshape(1, classes, 1, 1)
         if not pixels:
@@ -137,7 +137,7 @@ def adaptive_bias_channel(d: LayerDef) -> Layer:
 
     def apply(blobs, state, rng, x, label):
         rows = lax.stop_gradient(x).astype(jnp.float32).reshape(count, classes, pixels)
-        label = lax.stop_gradient(label).astype(jnp.int32).reshape(count, -1)
+        label = merged(lax.stop_gradient(label).astype(jnp.int32), 1)
         y = lax.map(raised, (jax.random.split(rng, count), rows, label))
         return (y.reshape(x.shape).astype(x.dtype),), state
 
@@ -165,7 +165,7 @@ def unique_label(d: LayerDef) -> Layer:
     d.check_sizes((shape[0], p.max_labels, 1, 1))
 
     def forward(blobs, label):
-        rows = lax.stop_gradient(label).reshape(shape[0], -1)
+        rows = merged(lax.stop_gradient(label), 1)
         more = jnp.broadcast_to(jnp.array(forced, rows.dtype), (shape[0], len(forced)))
         drop = jnp.isin(rows, jnp.array(list(p.ignore_label), rows.dtype))
         rows = jnp.sort(jnp.concatenate([jnp.where(drop, jnp.inf, rows), more], 1), 1)

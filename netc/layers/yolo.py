@@ -54,7 +54,8 @@ def _cells(side: int) -> np.ndarray:
 
 def _rows(x: Any, anchors: int) -> Any:
     """(N, A K, S, S) as (N, S S, A, K)."""
-    return x.reshape(x.shape[0], anchors, -1, math.prod(x.shape[2:])).transpose(0, 3, 1, 2)
+    each = x.shape[1] // anchors
+    return x.reshape(x.shape[0], anchors, each, math.prod(x.shape[2:])).transpose(0, 3, 1, 2)
 
 
 def _sigmoid(x: Any) -> Any:

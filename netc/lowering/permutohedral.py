@@ -161,7 +161,7 @@ def lattices(points: np.ndarray) -> list[Lattice]:
 
 def _on_host(points: Any, bits: Any, *, dtype: np.dtype, reverse: bool) -> np.ndarray:
     points, values = np.asarray(points), np.ascontiguousarray(bits).view(dtype)
-    values = values.reshape(*values.shape[:2], -1)
+    values = values.reshape(*values.shape[:2], math.prod(values.shape[2:]))
     result = np.empty_like(values)
     for lattice, into, one in zip(lattices(points), result, values, strict=True):
         into[...] = lattice.filtered(one.T, reverse).T
