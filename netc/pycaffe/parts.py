@@ -23,6 +23,7 @@ class Parts:
     """The layers, blobs and connections of a net, by name and in order."""
 
     blobs: OrderedDict[str, Blob]
+    _name: str | None = None
     _fitting: Fitting
     _blob_by_key: dict[str, Blob]
 
@@ -32,8 +33,12 @@ class Parts:
 
     @property
     def name(self) -> str:
-        """The net's name."""
-        return self._graph.name
+        """The net's name, or the one that a script has given it for itself."""
+        return self._graph.name if self._name is None else self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
 
     @property
     def params(self) -> OrderedDict[str, list[Blob]]:

@@ -32,6 +32,8 @@ from netc.usercode import naming_user_code
 
 log = logging.getLogger(__name__)
 
+SPANNING = {"poly", "linear", "cosine", "one_cycle"}  # policies that go by max_iter
+
 
 class _SolverNet(Net):
     """A net of a solver: its batches are the session's."""
@@ -70,7 +72,7 @@ class Solver:
 
     def __init__(self, solver_file: str, freeze: str = "") -> None:
         self._file, self._callbacks = solver_file, Callbacks()
-        loaded = self._of_type(read_solver(solver_file))
+        loaded = self._prepared(read_solver(solver_file))
         if freeze:
             loaded = override_solver(loaded, (), [freeze])
         if loaded.message.random_seed < 0 and mode._settings.seed is not None:
@@ -93,9 +95,14 @@ class Solver:
             self.test_nets.append(view)
         self._publish()
 
-    def _of_type(self, loaded: Loaded[SolverParameter]) -> Loaded[SolverParameter]:
-        """The solver with the type of this class, as in Caffe whatever the file says."""
+    def _prepared(self, loaded: Loaded[SolverParameter]) -> Loaded[SolverParameter]:
+        """The solver with the type of this class, as in Caffe whatever the file says.
+
+        One without max_iter takes as many steps as a script asks for, where its rate allows it.
+        """
         p = loaded.message
+        if not (p.HasField("max_iter") or p.HasField("max_epoch") or p.lr_policy in SPANNING):
+            p.max_iter = 0
         if self._type and p.type != self._type:
             if p.HasField("type"):
                 log.warning(

@@ -24,6 +24,8 @@ def softmax(x):
 def test_what_a_net_is_made_of(make):
     net = make()
     assert net.name == "plain"
+    net.name = "mine"
+    assert net.name == "mine"
     assert list(net.blobs) == ["data", "label", "ip1", "ip2", "loss"] == net._blob_names
     assert [(k, [b.shape for b in v]) for k, v in net.params.items()] == [
         ("ip1", [(6, 5), (6,)]),

@@ -164,6 +164,18 @@ def test_the_class_decides_what_the_file_leaves_open(make, caplog):
         make(nets.SOLVER, kind=caffe.AdaGradSolver)
 
 
+def test_a_solver_without_max_iter_steps_as_long_as_it_is_asked_to(make):
+    endless = tiny.changed(nets.SOLVER, max_iter=None)
+    one, two = make(endless), make()
+    for solver in (one, two):
+        solver.step(3)
+    close(two.net, one.net)
+    one.solve()
+    assert one.iter == 3
+    with pytest.raises(NetcError, match="max_iter is missing"):
+        make(endless.replace('"step"', '"poly" power: 1'))
+
+
 def test_share_weights(make):
     solver = make()
     net = caffe.Net("net.prototxt", caffe.TEST)
