@@ -120,7 +120,7 @@ def mvn(d: LayerDef) -> Layer:
     return stateless(forward, channels_last=forward if p.across_channels else None)
 
 
-@register("Normalize", bottoms=1, tops=1, fields=("norm_param",))
+@register("Normalize", bottoms=1, tops=1, in_place=True, fields=("norm_param",))
 def normalize(d: LayerDef) -> Layer:
     """Divide by the Euclidean norm over channels and space, or channels alone, and scale.
 

@@ -14,16 +14,22 @@ from netc.errors import GraphError
 from netc.layers import LAYERS
 
 from ..cases import CASES
-from .running import compiled, net_text, run
+from .running import compiled, meant, net_text, run
 
 IN_PLACE = [
     c
     for c in CASES
-    if len(c.tops) == 1 and c.bottoms and LAYERS[c.type].in_place and "TRAIN" in c.phases
+    if len(c.tops) == 1
+    and c.bottoms
+    and LAYERS[c.type].in_place
+    and meant(c).in_place
+    and "TRAIN" in c.phases
 ]
 
 
-@pytest.mark.parametrize("case", list({c.type: c for c in IN_PLACE}.values()), ids=lambda c: c.type)
+@pytest.mark.parametrize(
+    "case", list({meant(c).label: c for c in IN_PLACE}.values()), ids=lambda c: c.type
+)
 def test_values_and_gradients(case):
     apart = run(case, "TRAIN")
     within = compiled(net_text(case).replace("top: 'data'", "top: 'x0'"), "TRAIN")
