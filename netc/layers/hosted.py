@@ -70,7 +70,7 @@ class Hosted:
         self.needs = d.needs or (True,) * len(self.bottom)
         self.passes, self.lock = 0, threading.RLock()
         self._measured: deque[Pass] = deque(maxlen=AHEAD)
-        self._large, self._told = large(self.user), set[Lost]()
+        self._large, self._told = large(vars(self.user)), set[Lost]()
 
     def _alias(self, top: int) -> Blob | None:
         """The bottom that this top is written over, as in Caffe."""
@@ -83,17 +83,16 @@ class Hosted:
         with blaming(self.d, module, f"in {method} of {self.name}"):
             getattr(self.user, method)(*arguments)
 
-    def _values(self, array: Any, shape: Shape, dtype: Any, what: str) -> np.ndarray:
-        """A copy of what the class has left in a blob."""
+    def _checked(self, array: Any, shape: Shape, what: str, hint: str | None = None) -> np.ndarray:
+        """What the class has left in a blob, in the shape that it must have."""
         if np.shape(array) != shape:
             self.d.fail(
                 f"{self.name} leaves {what} with shape {dims(np.shape(array))}, which was "
                 f"{dims(shape)} when the net was set up",
-                hint=f"`shapes_vary = True` in class {self.name} lets its tops have another shape "
-                "in every pass, for twice the work of the layers before it",
+                hint=hint,
                 kind=RunError,
             )
-        return np.array(array, dtype)
+        return array
 
     def run(self, *arrays: Any) -> list[np.ndarray]:
         """(*blobs, *bottoms) -> the tops in the shapes that this pass gives them, float32."""
@@ -110,8 +109,12 @@ class Hosted:
             if made:
                 self._measured.remove(made)
             made = made or self._run(dtype, arrays)
+            hint = (
+                f"`shapes_vary = True` in class {self.name} lets its tops have another shape in "
+                "every pass, for twice the work of the layers before it"
+            )
             tops = (
-                self._values(top, shape, dtype, f"top[{i}].data")
+                self._checked(top, shape, f"top[{i}].data", hint).astype(dtype, copy=False)
                 for i, (top, shape) in enumerate(zip(made.tops, shapes, strict=True))
             )
             return *tops, np.asarray(made.number, np.int32)
@@ -173,7 +176,9 @@ class Hosted:
                 top.diff[...] = next(given)
             self._call("backward", self.top, list(needs), self.bottom)
             return tuple(
-                self._values(blob.diff, shape, dtype, f"the diff of a {dims(shape)} blob")
+                np.array(
+                    self._checked(blob.diff, shape, f"the diff of a {dims(shape)} blob"), dtype
+                )
                 for blob, shape in zip(inputs, shapes, strict=True)
             )
 

@@ -13,6 +13,7 @@ import hashlib
 import random
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 LARGE = 2**26  # bytes from which an array that is as `setup` made it is not kept, but its digest
 DEPTH = 32  # of objects and containers in one another
 PLAIN = (type(None), bool, int, str)
+Made = dict[str, str]  # digests of large arrays as `setup` made them, by the path to them
 
 
 class Lost(NamedTuple):
@@ -33,7 +35,7 @@ class _Unknown(Exception):
     """There is no way to keep a value; its argument says what it is."""
 
 
-def pack(held: dict[str, Any], made: dict[str, str], lost: list[Lost]) -> dict[str, Any]:
+def pack(held: dict[str, Any], made: Made, lost: list[Lost]) -> dict[str, Any]:
     """Attributes by name as JSON; `lost` gets those that cannot be.
 
     made: the digests of large arrays as `setup` made them, see `large`.
@@ -44,7 +46,7 @@ def pack(held: dict[str, Any], made: dict[str, str], lost: list[Lost]) -> dict[s
 class _Packer(NamedTuple):
     """within: the identities of the objects and containers that the value at hand is in."""
 
-    made: dict[str, str]
+    made: Made
     lost: list[Lost]
     within: set[int]
 
@@ -130,14 +132,17 @@ def _unpacked(value: Any, now: Any, path: str, lost: list[Lost]) -> Any:
     return kind.make([_unpacked(p, o, f"{path}[{i}]", lost) for i, (p, o) in pairs])
 
 
-def large(holder: Any, path: str = "", depth: int = 0) -> dict[str, str]:
-    """The digests of the large arrays that an object and the objects in it hold, by path."""
-    found: dict[str, str] = {}
-    for name, value in vars(holder).items() if depth < DEPTH else ():
+def large(held: dict[str, Any], path: str = "", within: frozenset[int] = frozenset()) -> Made:
+    """The digests of the large arrays among attributes, and those of objects in them, by path."""
+    found: Made = {}
+    for name, value in held.items():
         if _is_large(value):
             found[f"{path}{name}"] = digest(value)
-        elif type(value) not in BY_TYPE and hasattr(value, "__dict__") and not callable(value):
-            found |= large(value, f"{path}{name}.", depth + 1)
+        elif type(value) not in (*PLAIN, *BY_TYPE) and len(within) < DEPTH:
+            with suppress(_Unknown):
+                if id(value) not in within:
+                    inner = within | {id(value)}
+                    found |= large(_state(value), f"{path}{name}.", inner)
     return found
 
 

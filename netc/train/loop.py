@@ -69,9 +69,7 @@ class Loop:
         self._debug: Any = None
         self._debugged: Program | None = None  # the program that _debug is made of
         self._shown = (0.0, session.iteration)
-        self._tests_from: list[Position] | None = (
-            None  # where the tests of now began, while they run
-        )
+        self._tests_from: list[Position] | None = None  # where tests that run now began
 
     def solve(self) -> None:
         """From where the session is to max_iter, with tests, snapshots and a last report."""

@@ -224,14 +224,10 @@ def rewritten(graph: Graph, blobs: Arrays) -> Arrays:
     """The blobs that move as the layers of a pass write them over."""
     blobs = dict(blobs)
     for node in graph.nodes:
-        if node.set_up.rewrite and blobs.keys() >= set(node.blobs):
-            blobs.update(
-                zip(
-                    node.blobs,
-                    node.set_up.rewrite(tuple(blobs[k] for k in node.blobs)),
-                    strict=True,
-                )
-            )
+        rewrite = node.set_up.rewrite
+        if rewrite and blobs.keys() >= set(node.blobs):
+            written = rewrite(tuple(blobs[k] for k in node.blobs))
+            blobs.update(zip(node.blobs, written, strict=True))
     return blobs
 
 
